@@ -1,0 +1,125 @@
+"""The ends of the line as capabilities: each can do one thing, and no class has two of them.
+
+A Source lists and reads. A Retirer removes one arrival that is already durable. A Sink takes a Parcel and answers a
+Receipt; nothing else can come out of it. A Recaller takes back one name. A Perimeter looks at the device's side and
+has no way to hand its content over. A Sentry is told what to expect there before it appears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
+from transfer.model.names import SafeName
+from transfer.model.states import Arrival, CleanBlob, Kind, Receipt
+
+
+class Source(Protocol):
+    """One staging folder. It belongs to one submitter."""
+
+    @property
+    def id(self) -> SourceId:
+        """Its identifier in the settings."""
+        ...
+
+    @property
+    def submitter(self) -> PersonId:
+        """Whose folder it is."""
+        ...
+
+    def sightings(self) -> Iterator[Arrival]:
+        """Everything that stands there now, of any kind. Raises Unavailable."""
+        ...
+
+    def observe(self, path: bytes) -> Arrival | None:
+        """What stands at this relative path now, if anything. Raises Unavailable."""
+        ...
+
+    def open(self, arrival: Arrival) -> BinaryIO:
+        """The bytes of exactly this regular file; no link is followed. Raises Unavailable when it is no longer that."""
+        ...
+
+
+class Retirer(Protocol):
+    """Removes an original that is durable in the spool and released."""
+
+    def retire(self, arrival: Arrival) -> bool:
+        """True if it was removed, False if it is no longer the same arrival (it then stays). Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """Approved bytes with the names they will have; made only by `release.parcel`.
+
+    `content` reads the clean blob. The sink hashes what it writes and refuses to publish anything but `clean.sha256`.
+    """
+
+    item: ItemId
+    clean: CleanBlob
+    name: SafeName
+    temporary: SafeName
+    content: BinaryIO
+
+
+class Sink(Protocol):
+    """The device's side, as seen from ours: write-only."""
+
+    def put(self, parcel: Parcel) -> Receipt:
+        """Make the parcel durable under its name, never replacing another. Raises Unavailable or Tampered."""
+        ...
+
+
+class Recaller(Protocol):
+    """Takes a release back."""
+
+    def recall(self, name: SafeName) -> bool:
+        """Remove what we put under this name; whether it was still there. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What the sentry must let stand: `name` with this digest and size, and `temporary` while it is being written."""
+
+    name: SafeName
+    temporary: SafeName
+    sha256: Sha256
+    size: int
+
+
+class Sentry(Protocol):
+    """The guard, as the gateway sees it."""
+
+    def expect(self, expectation: Expectation) -> None:
+        """Returns once the live guard has acknowledged it. Raises Unavailable: no live guard, no release."""
+        ...
+
+    def forget(self, name: SafeName) -> None:
+        """The name is ours no longer (withdrawn, expired)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """One thing on the device's side: fixed-shape facts, the name only as its digest.
+
+    `sha256` is None where there is nothing to hash (folder, link, FIFO, socket, device).
+    """
+
+    name_sha256: Sha256
+    kind: Kind
+    size: int
+    sha256: Sha256 | None
+    seen_at: datetime
+
+
+class ReadableBlobs(Protocol):
+    """Reads clean blobs by digest."""
+
+    def open_clean(self, sha256: Sha256) -> BinaryIO:
+        """Raises Tampered if it is missing."""
+        ...

@@ -1,0 +1,97 @@
+"""Durability, in one place: when a function here returns, the bytes survive a power cut.
+
+Expected system calls of `replace_file`:
+
+    openat(folder, O_DIRECTORY)          before anything is written, so that a missing folder is noticed first
+    openat(folder, temporary, O_CREAT|O_EXCL|O_WRONLY|O_NOFOLLOW)
+    write …; fsync(temporary)            after a crash here: a temporary file, which the next start removes
+    renameat(temporary, name)            after a crash here: old or new content, never a mixture
+    fsync(folder)                        after this: the new content
+
+An fsync that fails is never tried again on the same descriptor: the page cache may hold data that the disk has lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from transfer.errors import Unavailable
+
+TEMPORARY_PREFIX = ".part-"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def world_errors(doing: str) -> Iterator[None]:
+    """Turns an OSError into Unavailable with a sentence that says what was being done."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise Unavailable(
+                f"The disk is full while {doing}.", advice="Free some space; it goes on by itself."
+            ) from error
+        if error.errno == errno.EROFS:
+            raise Unavailable(
+                f"The disk is read-only while {doing}.", advice="Mount it writable; it goes on by itself."
+            ) from error
+        raise Unavailable(
+            f"The system answered «{os.strerror(error.errno or 0)}» while {doing}.",
+            advice="Check the folder's owner, mode and disk.",
+        ) from error
+
+
+@contextlib.contextmanager
+def open_folder(path: Path | str | bytes) -> Iterator[int]:
+    """A descriptor of a folder, closed at the end. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, content: bytes | memoryview) -> None:
+    """Writes everything, however many calls it takes. Raises OSError."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder durable. Raises OSError."""
+    with open_folder(path) as descriptor:
+        os.fsync(descriptor)
+
+
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Puts `content` at `path`, atomically and durably, over whatever was there. Raises OSError."""
+    temporary = f"{TEMPORARY_PREFIX}{path.name}"
+    with open_folder(path.parent) as folder:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, mode, dir_fd=folder)
+        try:
+            write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fsync(folder)
+
+
+def remove_file(path: Path) -> bool:
+    """Removes a file durably; whether it was there. Raises OSError."""
+    with open_folder(path.parent) as folder:
+        try:
+            os.unlink(path.name, dir_fd=folder)
+        except FileNotFoundError:
+            return False
+        os.fsync(folder)
+    return True

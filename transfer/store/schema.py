@@ -1,0 +1,30 @@
+"""The database's schema, shared by the modules that each define their own tables on `METADATA`.
+
+Every table is STRICT or keyed so that a second start finds what the first one wrote; `SCHEMA_VERSION` rises with any
+change, and a database newer than the program is refused.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, MetaData, Table, Text
+
+SCHEMA_VERSION = 1
+
+METADATA = MetaData()
+
+META = Table(
+    "meta",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+CONTROL = Table(
+    "control",
+    METADATA,
+    Column("one", Integer, primary_key=True),
+    Column("paused_by", Text),
+    Column("paused_statement", Text),
+    sqlite_strict=True,
+)
