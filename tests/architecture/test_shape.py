@@ -60,7 +60,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def within(name: str, places: tuple[str, ...]) -> bool:
-    return any(name == place or name.startswith(place + ".") or name.startswith(place + "_") for place in places)
+    return any(name == place or name.startswith((place + ".", place + "_")) for place in places)
 
 
 def test_the_package_was_found() -> None:
