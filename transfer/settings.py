@@ -1,0 +1,257 @@
+"""The settings of one workspace: `transfer.toml`, read strictly, with every path made absolute.
+
+What enters: a file the operator wrote. What leaves: `Settings`, or `Misuse` with the line and what to write instead.
+Settings say where things are and how the machine is used; what may pass is said by the policy alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from transfer.errors import Misuse
+from transfer.model.identifiers import DeviceId, PersonId, SourceId, parse_device_id, parse_person_id, parse_source_id
+from transfer.strict_toml import Document, StrictModel, nearest, read_document
+from transfer.workspace import Workspace
+
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def parse_size(value: object) -> object:
+    """`"50 MB"` as 50,000,000; a whole number stays as it is. Raises ValueError for another spelling."""
+    if not isinstance(value, str):
+        return value
+    number, _, unit = value.partition(" ")
+    if not (number.isascii() and number.isdigit()) or unit not in _UNITS:
+        raise ValueError(f"a size is written like «50 MB» or as a number of bytes, not {value!a}")
+    return int(number) * _UNITS[unit]
+
+
+def _word(known: type[StrEnum]) -> BeforeValidator:
+    """A value of an enumeration, with the nearest known one in the message if it is none."""
+
+    def check(value: object) -> object:
+        words = [str(member) for member in known]
+        if isinstance(value, str) and value in words:
+            return known(value)
+        near = nearest(str(value), words)
+        hint = f"; did you mean {near!a}?" if near else ""
+        raise ValueError(f"{value!a} is not one of {', '.join(words)}{hint}")
+
+    return BeforeValidator(check)
+
+
+def _identified(value: str, parse: Any) -> Any:
+    try:
+        return parse(value)
+    except Misuse as error:
+        raise ValueError(str(error).rstrip(".")) from error
+
+
+ByteSize = Annotated[int, BeforeValidator(parse_size), Field(ge=0, le=2**53)]
+PathText = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class SourceKind(StrEnum):
+    """What stands behind a staging folder."""
+
+    FOLDER = "folder"
+
+
+class ValveMode(StrEnum):
+    """What happens where the kernel cannot enforce that nothing comes back."""
+
+    REQUIRE = "require"  # the gateway does not start
+    PREFER = "prefer"  # it starts, and says so everywhere and in the log
+
+
+class ScannerKind(StrEnum):
+    """Which malware scanner is asked."""
+
+    CLAMD = "clamd"
+    NONE = "none"
+
+
+class GatewaySettings(StrictModel):
+    """`[gateway]`."""
+
+    origin: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*(/[A-Za-z0-9._~-]+)*$", max_length=200)]
+
+
+class SourceSettings(StrictModel):
+    """`[[source]]`: one staging folder, whose content counts as dropped by one person, named by pseudonym."""
+
+    id: Annotated[str, AfterValidator(lambda value: _identified(value, parse_source_id))]
+    path: PathText
+    submitter: Annotated[str, AfterValidator(lambda value: _identified(value, parse_person_id))]
+    kind: Annotated[SourceKind, _word(SourceKind)] = SourceKind.FOLDER
+
+    @property
+    def source_id(self) -> SourceId:
+        """The identifier, typed."""
+        return SourceId(self.id)
+
+    @property
+    def submitter_id(self) -> PersonId:
+        """The pseudonym, typed."""
+        return PersonId(self.submitter)
+
+    @property
+    def folder(self) -> Path:
+        """The folder; absolute in what `load_settings` returns."""
+        return Path(self.path)
+
+
+class ReleaseSettings(StrictModel):
+    """`[release]`: the device's side."""
+
+    path: PathText = "release"
+    aside: PathText = "release-aside"
+    device: Annotated[str, AfterValidator(lambda value: _identified(value, parse_device_id))]
+
+    @property
+    def device_id(self) -> DeviceId:
+        """The device that takes from here, typed."""
+        return DeviceId(self.device)
+
+    @property
+    def folder(self) -> Path:
+        """Where approved files go; absolute in what `load_settings` returns."""
+        return Path(self.path)
+
+    @property
+    def aside_folder(self) -> Path:
+        """Where the guard moves what is not ours; absolute in what `load_settings` returns."""
+        return Path(self.aside)
+
+
+class ValveSettings(StrictModel):
+    """`[valve]`, or `valve = "prefer"` for short."""
+
+    mode: Annotated[ValveMode, _word(ValveMode)] = ValveMode.REQUIRE
+
+
+class ScannerSettings(StrictModel):
+    """`[scanner]`: clamd is reached over `socket`, or over `host` and `port` where there is no socket."""
+
+    kind: Annotated[ScannerKind, _word(ScannerKind)] = ScannerKind.NONE
+    socket: Annotated[str, Field(max_length=100)] = ""
+    host: Annotated[str, Field(max_length=253)] = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 3310
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+
+    @model_validator(mode="after")
+    def _one_address(self) -> ScannerSettings:
+        if self.kind is ScannerKind.CLAMD and bool(self.socket) == bool(self.host):
+            raise ValueError('with kind = "clamd" either `socket` or `host` says where it is, and not both')
+        return self
+
+
+class IntakeSettings(StrictModel):
+    """`[intake]`: when a file counts as settled, how often everything is looked at, and how full a disk may get."""
+
+    settle_seconds: Annotated[float, Field(ge=0.2, le=3600, strict=False)] = 2.0
+    rescan_seconds: Annotated[float, Field(ge=0.5, le=3600, strict=False)] = 5.0
+    min_free_bytes: ByteSize = 500_000_000
+
+
+class SandboxSettings(StrictModel):
+    """`[sandbox]`: the processes that open untrusted files. `workers` 0 means one for each processor core."""
+
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    memory_mb: Annotated[int, Field(ge=256, le=65536)] = 2048
+    seconds: Annotated[int, Field(ge=5, le=86400)] = 600
+    strict: bool = False  # a new process for every file
+
+
+class LogSettings(StrictModel):
+    """`[log]`: how often new entries are signed and published."""
+
+    publish_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = 1.0
+
+
+def _valve(value: object) -> object:
+    return {"mode": value} if isinstance(value, str) else value
+
+
+class Settings(StrictModel):
+    """Everything in `transfer.toml`. `sha256` is the digest of the settings in effect, for the log."""
+
+    gateway: GatewaySettings
+    sources: Annotated[tuple[SourceSettings, ...], Field(alias="source", min_length=1, strict=False)]
+    release: ReleaseSettings
+    valve: Annotated[ValveSettings, BeforeValidator(_valve)] = ValveSettings()
+    scanner: ScannerSettings = ScannerSettings()
+    intake: IntakeSettings = IntakeSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal. Comments, order and defaults that are written out do not change it."""
+        values = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(b"oneway-transfer/settings/v1\n" + values.encode()).hexdigest()
+
+
+def load_settings(workspace: Path) -> Settings:
+    """The settings of the workspace in this folder, with absolute paths. Raises Misuse."""
+    document = read_document(Workspace(workspace).settings_file)
+    settings = document.parse(Settings)
+    _check_sources(settings, document)
+    root = Path(os.path.abspath(workspace))
+    absolute = settings.model_copy(
+        update={
+            "sources": tuple(s.model_copy(update={"path": _absolute(root, s.path)}) for s in settings.sources),
+            "release": settings.release.model_copy(
+                update={
+                    "path": _absolute(root, settings.release.path),
+                    "aside": _absolute(root, settings.release.aside),
+                }
+            ),
+        }
+    )
+    _check_places(absolute, Workspace(root), document)
+    return absolute
+
+
+def _absolute(root: Path, path: str) -> str:
+    return os.path.normpath(root / path)
+
+
+def _check_sources(settings: Settings, document: Document) -> None:
+    seen: set[str] = set()
+    for number, source in enumerate(settings.sources):
+        if source.id in seen:
+            raise Misuse(
+                f"{document.place(('source', number, 'id'))}: two sources have the id {source.id!a}.",
+                advice="Give each source an id of its own.",
+            )
+        seen.add(source.id)
+
+
+def _check_places(settings: Settings, workspace: Workspace, document: Document) -> None:
+    """The two sides must not lie in one another, nor in what is private or public: that would be a way back."""
+    places: list[tuple[str, Path, str]] = [
+        (f"the source «{source.id}»", source.folder, document.place(("source", number, "path")))
+        for number, source in enumerate(settings.sources)
+    ]
+    places.append(("the release folder", settings.release.folder, document.place(("release", "path"))))
+    places.append(("the release-aside folder", settings.release.aside_folder, document.place(("release", "aside"))))
+    own = (workspace.state, workspace.log, workspace.keys, workspace.feedback, workspace.demo)
+    places.extend((f"the workspace's {folder.name} folder", folder, document.source) for folder in own)
+    places = [(name, Path(os.path.realpath(path)), place) for name, path, place in places]
+    for index, (name, path, place) in enumerate(places):
+        if path == Path(os.path.realpath(workspace.root)):
+            raise Misuse(f"{place}: {name} is the workspace itself.", advice="Give it a folder of its own.")
+        for other_name, other, _ in places[index + 1 :]:
+            if path == other or path in other.parents or other in path.parents:
+                raise Misuse(
+                    f"{place}: {name} and {other_name} lie in one another ({path} and {other}).",
+                    advice="Give each a folder of its own, so that nothing can find its way back.",
+                )
