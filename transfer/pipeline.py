@@ -1,0 +1,247 @@
+"""The line from the spool to the verdict: examine, rebuild, decide, each committed with its entry before the next.
+
+What enters: items in the states spooled, examined and rebuilt, and held ones whose wait may be over. What leaves: held
+and refused items. A crash between two steps leaves the item in the last state that was committed, and `carry` goes on
+from there; nothing here is outside the gateway but what the sandbox children were handed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from transfer.disarm.rebuild import Unrebuilt, rebuild
+from transfer.errors import Refusal, TransferError
+from transfer.inspection.examine import Unexamined, examine
+from transfer.inspection.scan import Scanner
+from transfer.model.chronicle import examined_event, failed_event, held_event, rebuilt_event, refused_event
+from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult, Verdict
+from transfer.model.identifiers import CampaignId, ItemId, Sha256
+from transfer.model.media import MediaFacts
+from transfer.model.states import Arrived, Examined, Held, Rebuilt, Refused, Spooled, State
+from transfer.policy.decide import decide
+from transfer.policy.rules import CampaignStanding, Evidence, Policy
+from transfer.sandbox.pool import LeasedChild, Pool
+from transfer.store.blobs import Blobs
+from transfer.store.database import Database, ReadTx, Recorder
+from transfer.store.records import Record
+from transfer.store.register import Register
+
+Standing = Callable[[ReadTx, CampaignId | None], CampaignStanding]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The stations between spool and verdict, with what each of them needs."""
+
+    db: Database
+    register: Register
+    recorder: Recorder
+    blobs: Blobs
+    media: Pool
+    residue: Pool
+    scanner: Scanner
+    policy: Policy
+    standing: Standing
+
+    def carry(self, item: ItemId) -> State:
+        """Takes an item as far as it can go without a person. Raises Unavailable: it then stays where it is."""
+        with self.db.read() as tx:
+            record = self.register.load(tx, item)
+            state = self.register.row(tx, item).state
+        if state not in {State.SPOOLED, State.EXAMINED, State.REBUILT, State.HELD}:
+            return state
+        try:
+            return self._steps(record)
+        except TransferError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - a defect of ours costs this item its release and nothing else
+            return self._fail_closed(record, fault)
+
+    def _steps(self, record: Record) -> State:
+        if isinstance(record, Held):
+            return self._rejudge(record)
+        if isinstance(record, Rebuilt):
+            return self._decide(record, was=State.REBUILT)
+        if isinstance(record, Spooled | Examined):
+            with self.media.lease() as child:
+                rebuilt = self._remake(record, child)
+            return self._decide(rebuilt, was=State.REBUILT) if isinstance(rebuilt, Rebuilt) else State.REFUSED
+        return State.REFUSED
+
+    def _remake(self, record: Spooled | Examined, child: LeasedChild) -> Rebuilt | None:
+        """Examine and rebuild in one child, which may keep the picture it decoded for the first for the second."""
+        if isinstance(record, Spooled):
+            try:
+                examined = examine(
+                    record,
+                    child=child,
+                    blobs=self.blobs,
+                    scanner=self.scanner,
+                    limits=self.policy.limits,
+                    marks=self.policy.marks,
+                )
+            except Refusal as fault:
+                examined = Unexamined(findings=(Finding(code=Code(fault.code)),))
+            if isinstance(examined, Unexamined):
+                self._refuse(record.arrived, record.raw.sha256, record.raw.size, State.SPOOLED, examined.findings)
+                return None
+            early = self._verdict(examined, (), examined.scans)
+            if early.refused:
+                self._refuse_by(early, record, State.SPOOLED, examined.media, examined.findings)
+                return None
+            with self.db.write() as tx:
+                self.register.advance(tx, examined, examined_event(examined), was=State.SPOOLED)
+        else:
+            examined = record
+        return self._rebuild(examined, child)
+
+    def _rebuild(self, examined: Examined, child: LeasedChild) -> Rebuilt | None:
+        try:
+            rebuilt = rebuild(
+                examined,
+                child=child,
+                residue=self.residue,
+                blobs=self.blobs,
+                scanner=self.scanner,
+                limits=self.policy.limits,
+                quality=self.policy.quality,
+            )
+        except Refusal as fault:
+            rebuilt = Unrebuilt(findings=(Finding(code=Code(fault.code)),))
+        if isinstance(rebuilt, Unrebuilt):
+            verdict = self._verdict(examined, rebuilt.findings, examined.scans)
+            self._refuse_by(verdict, examined.spooled, State.EXAMINED, examined.media, rebuilt.findings)
+            return None
+        with self.db.write() as tx:
+            self.register.advance(tx, rebuilt, rebuilt_event(rebuilt), was=State.EXAMINED)
+        return rebuilt
+
+    def _decide(self, rebuilt: Rebuilt, *, was: State) -> State:
+        verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans)
+        spooled = rebuilt.examined.spooled
+        if verdict.refused:
+            self._refuse_by(verdict, spooled, was, rebuilt.examined.media, rebuilt.findings)
+            self.blobs.remove_clean(rebuilt.clean.sha256)
+            return State.REFUSED
+        held = Held(rebuilt=rebuilt, verdict=verdict)
+        with self.db.write() as tx:
+            self.register.advance(tx, held, held_event(held), was=was)
+        return State.HELD
+
+    def _rejudge(self, held: Held) -> State:
+        """A held item again: scanned anew if a scanner was missing, judged anew; recorded only if that changes it."""
+        rebuilt = held.rebuilt
+        missing = {ScanAnswer.UNAVAILABLE}
+        if any(scan.answer in missing for scan in rebuilt.examined.scans + rebuilt.scans):
+            rebuilt = self._scan_again(rebuilt)
+        verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans)
+        if verdict == held.verdict:
+            return State.HELD
+        return self._decide(rebuilt, was=State.HELD)
+
+    def _scan_again(self, rebuilt: Rebuilt) -> Rebuilt:
+        spooled = rebuilt.examined.spooled
+        with self.blobs.open_raw(spooled.raw.sha256) as raw:
+            raw_scan = self.scanner.scan(raw, spooled.raw.size)
+        with self.blobs.open_clean(rebuilt.clean.sha256) as clean:
+            clean_scan = self.scanner.scan(clean, rebuilt.clean.size)
+        return replace(rebuilt, examined=replace(rebuilt.examined, scans=(raw_scan,)), scans=(clean_scan,))
+
+    def _verdict(self, examined: Examined, more: tuple[Finding, ...], scans: tuple[ScanResult, ...]) -> Verdict:
+        arrived = examined.spooled.arrived
+        return self._judge(arrived, examined.spooled.raw.sha256, examined.media, examined.findings + more, scans)
+
+    def _judge(
+        self,
+        arrived: Arrived,
+        sha256: Sha256 | None,
+        media: MediaFacts | None,
+        findings: tuple[Finding, ...],
+        scans: tuple[ScanResult, ...],
+    ) -> Verdict:
+        with self.db.read() as tx:
+            standing = self.standing(tx, arrived.campaign)
+            returning = sha256 is not None and self._returning(tx, arrived.item, sha256)
+        evidence = Evidence(
+            name=arrived.name,
+            post=arrived.post,
+            findings=arrived.findings + findings,
+            media=media,
+            scans=scans,
+            campaign=standing,
+            returning=returning,
+        )
+        return decide(evidence, self.policy)
+
+    def _returning(self, tx: ReadTx, item: ItemId, sha256: Sha256) -> bool:
+        """It equals something that we made, and nobody staged it as an original before (DESIGN section 2)."""
+        maker = self.register.produced(tx, sha256)
+        return maker is not None and maker != item and not self.register.staged_before(tx, sha256, than=item)
+
+    def _refuse(
+        self, arrived: Arrived, sha256: Sha256, size: int, reached: State, findings: tuple[Finding, ...]
+    ) -> None:
+        verdict = self._judge(arrived, sha256, None, findings, ())
+        refused = _refused(arrived, sha256, size, reached, None, verdict, findings)
+        with self.db.write() as tx:
+            self.register.advance(tx, refused, refused_event(refused), was=reached)
+
+    def _refuse_by(
+        self, verdict: Verdict, spooled: Spooled, reached: State, media: MediaFacts, findings: tuple[Finding, ...]
+    ) -> None:
+        raw = spooled.raw
+        refused = _refused(spooled.arrived, raw.sha256, raw.size, reached, media, verdict, findings)
+        with self.db.write() as tx:
+            self.register.advance(tx, refused, refused_event(refused), was=reached)
+
+    def _fail_closed(self, record: Record, fault: Exception) -> State:
+        """Recorded as ours, refused, and said so; the original stays in staging for the day the defect is mended."""
+        spooled = spooled_of(record)
+        if spooled is None:
+            return State.REFUSED
+        item, raw = spooled.arrived.item, spooled.raw
+        finding = Finding(code=Code.INTERNAL_FAULT, detail={"fault": type(fault).__name__})
+        verdict = self._judge(spooled.arrived, raw.sha256, None, (finding,), ())
+        with self.db.write() as tx:
+            reached = self.register.row(tx, item).state  # a step before the fault may have been committed
+            self.recorder.append(tx, failed_event(item, reached.value, type(fault).__name__))
+            refused = _refused(spooled.arrived, raw.sha256, raw.size, reached, None, verdict, (finding,))
+            self.register.advance(tx, refused, refused_event(refused), was=reached)
+        return State.REFUSED
+
+
+def spooled_of(record: Record) -> Spooled | None:
+    """The spooled file that a record goes back to; None for what was turned away at the door."""
+    match record:
+        case Spooled():
+            return record
+        case Examined():
+            return record.spooled
+        case Rebuilt():
+            return record.examined.spooled
+        case Held():
+            return record.rebuilt.examined.spooled
+        case Refused():
+            return None
+
+
+def _refused(
+    arrived: Arrived,
+    sha256: Sha256,
+    size: int,
+    reached: State,
+    media: MediaFacts | None,
+    verdict: Verdict,
+    findings: tuple[Finding, ...],
+) -> Refused:
+    return Refused(
+        arrived=arrived,
+        reached=reached,
+        sha256=sha256,
+        size=size,
+        media=media,
+        reasons=verdict.reasons,
+        policy_sha256=Sha256(verdict.policy_sha256),
+        findings=findings,
+    )
