@@ -13,15 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from transfer.errors import Misuse, Tampered, TransferError, Unavailable
+from transfer.errors import Misuse, Tampered, Unavailable
 from transfer.model.events import EntryRef, Event
-from transfer.store.schema import CONTROL, META, METADATA, SCHEMA_VERSION
+from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
+from transfer.store.schema import CONTROL, META, SCHEMA_VERSION
 
 _BUSY_MS = 20_000
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_REFUSED_BY_DISK = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+_RESTORE = "Restore the last backup: `transfer restore DIR`."
 
 
 class ReadTx:
@@ -49,38 +54,41 @@ class Database:
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self._engine = engine
-        self._watch = engine.connect()  # PRAGMA data_version tells about other connections' commits only
+        with _translated("opening the database"):
+            self._watch = engine.connect()  # PRAGMA data_version tells about other connections' commits only
 
     @classmethod
     def create(cls, path: Path) -> Database:
         """A new, empty database. Raises Misuse if there is one, Unavailable if the disk will not take it."""
         if path.exists():
             raise Misuse(f"There is a database already: {path}.", advice="Choose another folder.")
-        with _translated("making the database"):
-            engine = _engine(path)
-            with engine.begin() as connection:
-                METADATA.create_all(connection)
-                connection.execute(insert(META).values(key="schema_version", value=str(SCHEMA_VERSION)))
-                connection.execute(insert(CONTROL).values(one=1))
-            os.chmod(path, 0o600)
-        return cls(path, engine)
+        unfinished = path.with_name(TEMPORARY_PREFIX + path.name)
+        with world_errors("making the database"):
+            _remove_database(unfinished)
+            os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            try:
+                _make_tables(unfinished)
+                # A crash up to here leaves an unfinished file, which the next attempt removes.
+                os.rename(unfinished, path)
+                sync_folder(path.parent)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    _remove_database(unfinished)
+                raise
+        return cls(path, _engine(path))
 
     @classmethod
     def open(cls, path: Path) -> Database:
         """The existing database. Raises Misuse if there is none or it is of another version, Tampered if damaged."""
         if not path.exists():
             raise Misuse(f"There is no database at {path}.", advice="Make a workspace with `transfer init DIR`.")
-        with _translated("opening the database"):
-            engine = _engine(path)
-            with engine.connect() as connection:
-                found = connection.execute(select(META.c.value).where(META.c.key == "schema_version")).scalar_one()
-        if int(found) != SCHEMA_VERSION:
-            newer = int(found) > SCHEMA_VERSION
-            raise Misuse(
-                f"The database {path} has version {found}; this program knows version {SCHEMA_VERSION}.",
-                advice="Use the newer program." if newer else "Restore the backup made before the update.",
-            )
-        return cls(path, engine)
+        engine = _engine(path)
+        try:
+            _check_version(path, engine)
+            return cls(path, engine)
+        except BaseException:
+            engine.dispose()
+            raise
 
     @contextlib.contextmanager
     def write(self) -> Iterator[WriteTx]:
@@ -89,10 +97,10 @@ class Database:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield WriteTx(connection)
+                _commit(connection)
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                _roll_back(connection)
                 raise
-            connection.exec_driver_sql("COMMIT")
 
     @contextlib.contextmanager
     def read(self) -> Iterator[ReadTx]:
@@ -102,7 +110,7 @@ class Database:
             try:
                 yield ReadTx(connection)
             finally:
-                connection.exec_driver_sql("ROLLBACK")
+                _roll_back(connection)
 
     def data_version(self) -> int:
         """A number that changes when any other connection commits; call it from one thread only."""
@@ -111,14 +119,79 @@ class Database:
             self._watch.rollback()
             return int(version)
 
+    def copy_to(self, path: Path) -> None:
+        """One consistent copy of everything at a new `path`, 0600, durable, while others go on reading and writing.
+
+        Raises Unavailable, or FileExistsError if something stands at `path`.
+        """
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        with (
+            _translated("copying the database"),
+            self._engine.connect() as connection,
+            contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy,
+        ):
+            source: object = connection.connection.dbapi_connection
+            if not isinstance(source, sqlite3.Connection):
+                raise Misuse("Only an SQLite database can be copied this way.", advice="Use the server's own backup.")
+            source.backup(copy)  # all pages in one step: one snapshot, and no writer waits for it
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file without companions; opening it makes it WAL again
+        with world_errors("copying the database"):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def check(self) -> None:
+        """Reads every page. Raises Tampered if anything in the file does not fit together."""
+        with _translated("checking the database"), self._engine.connect() as connection:
+            answer = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+        if answer != "ok":
+            raise Tampered(f"The database {self.path} is damaged.", advice=_RESTORE)
+
     def close(self) -> None:
         """Gives all connections back."""
         self._watch.close()
         self._engine.dispose()
 
 
+def _make_tables(path: Path) -> None:
+    from transfer.store import tables  # noqa: PLC0415 -- the modules that define tables need WriteTx from here
+
+    engine = _engine(path)
+    try:
+        with _translated("making the database"), engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                tables.create_all(connection)
+                connection.execute(insert(META).values(key="schema_version", value=str(SCHEMA_VERSION)))
+                connection.execute(insert(CONTROL).values(one=1))
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+    finally:
+        engine.dispose()  # the last connection moves everything from the WAL into the file
+
+
+def _check_version(path: Path, engine: Engine) -> None:
+    with _translated("opening the database"), engine.connect() as connection:
+        known = inspect(connection).has_table(META.name)
+        versions = select(META.c.value).where(META.c.key == "schema_version")
+        found = connection.execute(versions).scalar_one_or_none() if known else None
+    if not isinstance(found, str) or not found.isdecimal():
+        raise Tampered(f"The file {path} is not a database of this program.", advice=_RESTORE)
+    if int(found) != SCHEMA_VERSION:
+        newer = int(found) > SCHEMA_VERSION
+        raise Misuse(
+            f"The database {path} has version {found}; this program knows version {SCHEMA_VERSION}.",
+            advice="Use the newer program." if newer else "Restore the backup made before the update.",
+        )
+
+
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_MS / 1000}, isolation_level="AUTOCOMMIT")
+    address = URL.create("sqlite", database=os.fspath(path))
+    engine = create_engine(address, connect_args={"timeout": _BUSY_MS / 1000}, isolation_level="AUTOCOMMIT")
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
@@ -136,28 +209,53 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
+def _in_transaction(connection: Connection) -> bool:
+    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
+
+
+def _commit(connection: Connection) -> None:
+    if not _in_transaction(connection):
+        # SQLite rolled back by itself and the caller swallowed its error: nothing of this change was kept.
+        raise Unavailable("The database gave up a change while it was written.", advice="Try again.")
+    connection.exec_driver_sql("COMMIT")
+
+
+def _roll_back(connection: Connection) -> None:
+    # After a full disk or a failed write SQLite has rolled back already; a second ROLLBACK would hide the true error.
+    if _in_transaction(connection):
+        connection.exec_driver_sql("ROLLBACK")
+
+
+def _remove_database(path: Path) -> None:
+    for companion in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + companion).unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _translated(doing: str) -> Iterator[None]:
     try:
         yield
-    except TransferError:
-        raise
+    except PoolTimeout as error:
+        raise Unavailable(f"Too many at once wait while {doing}.", advice="Try again.") from error
     except DBAPIError as error:
-        cause = error.orig
-        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-        if code in _CORRUPT:
-            raise Tampered(
-                f"The database is damaged (found while {doing}).",
-                advice="Restore the last backup: `transfer restore DIR`.",
-            ) from error
-        if code == sqlite3.SQLITE_FULL:
-            raise Unavailable(
-                f"The disk is full while {doing}.", advice="Free some space; it goes on by itself."
-            ) from error
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise Unavailable(f"Another process holds the database while {doing}.", advice="Try again.") from error
-        if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
-            raise Unavailable(
-                f"The disk refuses ({cause}) while {doing}.", advice="Check the disk and the folder's mode."
-            ) from error
+        _raise_translated(doing, error, error.orig)
         raise
+    except sqlite3.Error as error:  # from the pragmas of a new connection, and from copying
+        _raise_translated(doing, error, error)
+        raise
+
+
+def _raise_translated(doing: str, error: Exception, cause: BaseException | None) -> None:
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in _CORRUPT:
+        raise Tampered(f"The database is damaged (found while {doing}).", advice=_RESTORE) from error
+    if code == sqlite3.SQLITE_FULL:
+        raise Unavailable(
+            f"The disk is full while {doing}.", advice="Free some space; it goes on by itself."
+        ) from error
+    if code in _BUSY:
+        raise Unavailable(f"Another process holds the database while {doing}.", advice="Try again.") from error
+    if code in _REFUSED_BY_DISK:
+        raise Unavailable(
+            f"The disk refuses ({cause}) while {doing}.", advice="Check the disk and the folder's mode."
+        ) from error
