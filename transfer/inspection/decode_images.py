@@ -1,0 +1,178 @@
+"""A real decode of a picture, within limits that apply before it: JPEG, PNG, WebP, GIF, HEIC and AVIF.
+
+What enters: the bytes of an untrusted picture, held in memory (the policy bounds them). What leaves: its facts and
+what it holds besides pixels, or `Unfit`; and, if wanted, the decoded still picture for the rebuild.
+Runs only in a sandbox child: Pillow and libheif are not trusted.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+
+import pillow_heif
+from PIL import Image
+
+from transfer.inspection.anatomy import Anatomy, dissect_gif, dissect_jpeg, dissect_png, dissect_webp
+from transfer.inspection.anatomy_boxes import dissect_boxes
+from transfer.inspection.metadata import metadata_findings
+from transfer.inspection.noticed import Unfit, noticed, printable
+from transfer.model.findings import Code, Finding
+from transfer.model.limits import MediaLimits
+from transfer.model.media import Format, MediaFacts
+
+_PLUGINS = {
+    Format.JPEG: "JPEG",
+    Format.PNG: "PNG",
+    Format.WEBP: "WEBP",
+    Format.GIF: "GIF",
+    Format.HEIC: "HEIF",
+    Format.AVIF: "AVIF",
+}
+_DECODED_AS = {"MPO": "JPEG"}  # a JPEG with more pictures behind the first; only the first is looked at
+_ORIENTATION = 0x0112
+_GPS = 0x8825
+
+# What Pillow, its plugins and libheif raise on broken files. MemoryError is not among them: that is the sandbox's.
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+
+
+def warm_images() -> None:
+    """Decode one tiny picture with every plugin: afterwards no decode opens a file or imports a module."""
+    pillow_heif.register_heif_opener()
+    Image.init()
+    dot = Image.new("RGB", (16, 16), (200, 16, 16))
+    exif = Image.Exif()
+    exif[_ORIENTATION] = 1
+    for plugin in _PLUGINS.values():
+        out = io.BytesIO()
+        if plugin == "GIF":
+            dot.save(out, plugin)
+        else:
+            dot.save(out, plugin, exif=exif.tobytes())
+        with Image.open(out, formats=[plugin]) as image:
+            image.load()
+            image.getexif().get_ifd(_GPS)
+
+
+def decode_image(
+    data: bytes,
+    *,
+    form: Format,
+    limits: MediaLimits,
+    marks: tuple[str, ...],
+    keep: Callable[[object], None] | None = None,
+) -> tuple[MediaFacts, tuple[Finding, ...]]:
+    """The facts of a picture, every frame of it decoded, and what it holds besides.
+
+    `keep` gets the loaded `PIL.Image.Image` of a still picture: full size, no orientation applied, `.info` whole.
+    Raises Unfit: UNDECODABLE, TYPE_MISMATCH, TOO_MANY_PIXELS, TOO_MANY_FRAMES.
+    """
+    # The second line: Pillow refuses by itself what a plugin would allocate behind the header we have checked.
+    Image.MAX_IMAGE_PIXELS = limits.pixels
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(io.BytesIO(data), formats=[_PLUGINS[form]])
+            frames = _checked_frames(image, form, limits)
+            found = _dissect(data, form)
+            if found.truncated:
+                raise Unfit(Code.UNDECODABLE, problem="the file breaks off before its end")
+            durations = _decode_frames(image, frames)
+            exif = image.getexif()
+            turned = exif.get(_ORIENTATION) in {5, 6, 7, 8}
+            place = any(exif.get_ifd(_GPS).values())
+        except Image.DecompressionBombError:
+            raise Unfit(Code.TOO_MANY_PIXELS, limit=limits.pixels) from None
+        except _BROKEN as error:
+            raise Unfit(Code.UNDECODABLE, problem=printable(f"{type(error).__name__}: {error}")) from None
+    extras = _note_items(found, image, form)
+    width, height = (image.height, image.width) if turned else image.size
+    facts = MediaFacts(format=form, width=width, height=height, frames=frames, duration_ms=durations)
+    if keep is not None and frames == 1:
+        keep(image)
+    return facts, (*extras, *metadata_findings(found, marks, place=place))
+
+
+def _checked_frames(image: Image.Image, form: Format, limits: MediaLimits) -> int:
+    """How many frames it has, once its header has passed the limits; nothing is decoded before."""
+    decoded_as = _DECODED_AS.get(image.format or "", image.format)
+    if decoded_as != _PLUGINS[form]:
+        raise Unfit(Code.TYPE_MISMATCH, content=str(image.format), format=form)
+    width, height = image.size
+    if width * height > limits.pixels or max(width, height) > limits.side or min(width, height) < 1:
+        raise Unfit(Code.TOO_MANY_PIXELS, width=width, height=height, limit=limits.pixels, side=limits.side)
+    # A HEIC's further pictures and an MPO's are not frames of an animation; GIF counts by walking its blocks.
+    frames = int(getattr(image, "n_frames", 1)) if form not in {Format.HEIC, Format.JPEG} else 1
+    if frames > limits.frames:
+        raise Unfit(Code.TOO_MANY_FRAMES, frames=frames, limit=limits.frames)
+    if frames * width * height > limits.total_pixels:
+        raise Unfit(Code.TOO_MANY_PIXELS, width=width, height=height, frames=frames, limit=limits.total_pixels)
+    return frames
+
+
+def _decode_frames(image: Image.Image, frames: int) -> int:
+    """Decode all of it; the milliseconds an animation lasts."""
+    if frames == 1:
+        image.load()
+        return 0
+    total = 0.0
+    for number in range(frames):
+        image.seek(number)
+        image.load()
+        total += float(image.info.get("duration", 0) or 0)
+    image.seek(0)
+    return round(total)
+
+
+def _dissect(data: bytes, form: Format) -> Anatomy:
+    match form:
+        case Format.JPEG:
+            return dissect_jpeg(data)
+        case Format.PNG:
+            return dissect_png(data)
+        case Format.WEBP:
+            return dissect_webp(data)
+        case Format.GIF:
+            return dissect_gif(data)
+        case _:
+            return dissect_boxes(lambda at, length: data[at : at + length], len(data), picture=True)
+
+
+def _note_items(found: Anatomy, image: Image.Image, form: Format) -> tuple[Finding, ...]:
+    """What HEIC and AVIF keep as items, which only their decoder lists; and the pictures that are not the first."""
+    info = image.info
+    if form in {Format.HEIC, Format.AVIF}:
+        for kind in ("exif", "xmp"):
+            if info.get(kind):
+                found.note(kind.upper(), info[kind] if isinstance(info[kind], bytes) else str(info[kind]).encode())
+        if info.get("metadata"):
+            found.note("items")
+    extra = {
+        "further pictures": _further_pictures(image, form),
+        "thumbnails": len(info.get("thumbnails") or ()),
+        "depth maps": len(info.get("depth_images") or ()),
+        "auxiliary pictures": len(info.get("aux") or ()),
+    }
+    return tuple(noticed(Code.EXTRA_STREAM, kind=kind, count=count) for kind, count in extra.items() if count)
+
+
+def _further_pictures(image: Image.Image, form: Format) -> int:
+    if form in {Format.HEIC, Format.JPEG}:
+        return int(getattr(image, "n_frames", 1)) - 1
+    return 0

@@ -1,0 +1,82 @@
+"""The station: Spooled → Examined. What is this file, is it malware, and what is in it besides?
+
+What enters: a spooled item. What leaves: what a sandbox child says about its bytes, which are read there and nowhere
+else, together with the malware scanner's answer; nothing of that is a decision, the policy makes it (G5, G6, G9).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from transfer.inspection.noticed import noticed, printable
+from transfer.inspection.scan import Scanner
+from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
+from transfer.model.identifiers import Sha256
+from transfer.model.limits import MediaLimits
+from transfer.model.states import Examined, Spooled
+from transfer.sandbox.wire import ExamineReply
+
+EXAMINE_SECONDS = 60.0  # for one file; the largest allowed film takes a few
+
+
+class Examiner(Protocol):
+    """A leased sandbox child, as far as this station needs it."""
+
+    def examine(
+        self, raw_fd: int, /, *, suffix: str, limits: MediaLimits, marks: tuple[str, ...], seconds: float
+    ) -> ExamineReply:
+        """Raises ChildFault, a Refusal, if the child crashes, is too slow or too large, or talks nonsense."""
+        ...
+
+
+class RawBlobs(Protocol):
+    """Opens originals in the spool."""
+
+    def open_raw(self, sha256: Sha256) -> BinaryIO:
+        """Raises Tampered if it is missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unexamined:
+    """Not understood, beyond a limit, or malware: why, and what the scanner said."""
+
+    findings: tuple[Finding, ...]
+    scans: tuple[ScanResult, ...] = ()
+
+
+def examine(
+    spooled: Spooled,
+    *,
+    child: Examiner,
+    blobs: RawBlobs,
+    scanner: Scanner,
+    limits: MediaLimits,
+    marks: tuple[str, ...],
+    seconds: float = EXAMINE_SECONDS,
+) -> Examined | Unexamined:
+    """What the scanner and the child found. Malware is not handed to a decoder.
+
+    A scanner that does not answer is a fact for the policy, no error. Raises Tampered if the blob is missing, and
+    ChildFault if the child failed.
+    """
+    raw = spooled.raw
+    with blobs.open_raw(raw.sha256) as content:
+        scan = scanner.scan(content, raw.size)
+        if scan.answer is ScanAnswer.INFECTED:
+            return Unexamined(findings=(noticed(Code.MALWARE, threat=scan.threat),), scans=(scan,))
+        os.lseek(content.fileno(), 0, os.SEEK_SET)
+        reply = child.examine(
+            content.fileno(), suffix=spooled.arrived.name.suffix, limits=limits, marks=marks, seconds=seconds
+        )
+    if reply.media is None:
+        return Unexamined(findings=reply.findings or (noticed(Code.UNDECODABLE),), scans=(scan,))
+    return Examined(
+        spooled=spooled,
+        media=reply.media,
+        findings=reply.findings,
+        scans=(scan,),
+        tools={**reply.tools, "scanner": printable(scan.signatures or scan.scanner)},
+    )

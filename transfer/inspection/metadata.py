@@ -1,0 +1,61 @@
+"""From what a file holds besides its content to findings. Pure.
+
+What enters: an `Anatomy`, a film's tags, the policy's marks. What leaves: findings whose details name kinds, counts
+and the policy's own marks, never a value out of the file (G6).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from transfer.inspection.anatomy import Anatomy
+from transfer.inspection.markings import labels_in, marks_in, text_of, tiktok_marks_in
+from transfer.inspection.noticed import noticed
+from transfer.model.findings import Code, Finding
+
+_PLACE_KEY = re.compile(r"(?:^|[^a-z])(?:location|gps|geo)|iso6709|\xa9xyz|^xyz", re.IGNORECASE)
+_PLACE_IN_XMP = re.compile(rb"GPSLatitude|GPSLongitude|Iptc4xmpExt:Location|photoshop:City")
+
+# Tags that containers write by themselves and that say nothing about anybody.
+_NEUTRAL_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "duration", "language", "vendor_id"})
+_NEUTRAL_VALUES = frozenset({"", "VideoHandler", "SoundHandler", "und"})
+
+
+def metadata_findings(found: Anatomy, marks: tuple[str, ...], *, place: bool = False) -> tuple[Finding, ...]:
+    """What the metadata of one file comes to. `place` says that a place was found in EXIF."""
+    findings = []
+    if found.kinds:
+        findings.append(noticed(Code.METADATA, kinds=", ".join(found.kinds)))
+    if place or any(_PLACE_IN_XMP.search(text) for text in found.texts):
+        findings.append(noticed(Code.LOCATION))
+    if found.credentials:
+        findings.append(noticed(Code.CONTENT_CREDENTIALS))
+    if found.trailing:
+        findings.append(noticed(Code.TRAILING_DATA, bytes=found.trailing, looks=found.looks))
+    words = "\n".join(map(text_of, found.texts))
+    return (*findings, *marking_findings(words, marks, where="metadata"))
+
+
+def marking_findings(untrusted: str, marks: tuple[str, ...], *, where: str) -> tuple[Finding, ...]:
+    """Protective markings, sensitivity labels and TikTok's marks in a text; `where` says what was searched."""
+    return (
+        *(noticed(Code.MARKING, mark=mark.upper(), where=where) for mark in marks_in(untrusted, marks)[:8]),
+        *(noticed(Code.MARKING, mark="sensitivity label", label=label, where=where) for label in labels_in(untrusted)),
+        *(noticed(Code.TIKTOK_MARK, mark=mark, where=where) for mark in tiktok_marks_in(untrusted)),
+    )
+
+
+def note_tags(found: Anatomy, tags: Iterable[tuple[str, str]]) -> bool:
+    """Add a film's tags to its anatomy; whether one of them is a place."""
+    place = False
+    for key, value in tags:
+        if key.lower() not in _NEUTRAL_KEYS and value not in _NEUTRAL_VALUES:
+            found.note("tags", f"{key}={value}".encode("utf-8", "replace"))
+            place = place or _PLACE_KEY.search(key) is not None
+    return place
+
+
+def all_tags(container: Mapping[str, str], streams: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
+    """The tags of a container and of its streams, in order."""
+    return [*container.items(), *(tag for stream in streams for tag in stream.items())]
