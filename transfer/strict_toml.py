@@ -63,7 +63,8 @@ class Document:
         try:
             return model.model_validate(self.values)
         except ValidationError as error:
-            mistakes = error.errors(include_url=False)
+            # an unknown key comes first: it is often the reason why another is missing
+            mistakes = sorted(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
             raise self._misuse(model, mistakes[0], others=len(mistakes) - 1) from error
 
     def _misuse(self, model: type[BaseModel], mistake: ErrorDetails, *, others: int) -> Misuse:

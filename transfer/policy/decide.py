@@ -71,12 +71,11 @@ class _Word:
     reason: Reason
     waiting_for: WaitingFor | None
     code: Code
-    position: int
 
     @property
-    def order(self) -> tuple[int, int, int, str, str]:
+    def order(self) -> tuple[int, int, str, str]:
         wait = _PRECEDENCE.index(self.waiting_for) if self.waiting_for is not None else 0
-        return (-STRICTNESS[self.reason.severity], wait, self.position, self.reason.rule, self.reason.message)
+        return (-STRICTNESS[self.reason.severity], wait, self.reason.rule, self.reason.message)
 
 
 def decide(evidence: Evidence, policy: Policy) -> Verdict:
@@ -140,7 +139,7 @@ def _against_limits(media: MediaFacts, limits: MediaLimits) -> Iterator[Finding]
 def _word(finding: Finding, policy: Policy) -> _Word:
     rule = policy.rule_for(finding.code)
     if rule is None:
-        return _Word(_default(finding.code), None, finding.code, len(policy.rules))
+        return _Word(_default(finding.code), None, finding.code)
     severity = max(rule.severity, floor(finding.code), key=lambda answer: STRICTNESS[answer])
     message, advice = rule.message, rule.advice
     if (
@@ -159,7 +158,7 @@ def _word(finding: Finding, policy: Policy) -> _Word:
         message=fill(message, finding.detail, known),
         advice=fill(advice, finding.detail, known),
     )
-    return _Word(reason, _wait(rule, severity, finding.code), finding.code, policy.rules.index(rule))
+    return _Word(reason, _wait(rule, severity, finding.code), finding.code)
 
 
 def _wait(rule: Rule, severity: Severity, code: Code) -> WaitingFor | None:
@@ -191,7 +190,7 @@ def _nothing_to_judge(evidence: Evidence, policy: Policy) -> Iterator[_Word]:
             message="The policy in force has no rules, so nothing may pass.",
             advice="Ask whoever looks after the gateway to restore its policy.",
         )
-        yield _Word(reason, None, Code.INTERNAL_FAULT, 0)
+        yield _Word(reason, None, Code.INTERNAL_FAULT)
     if evidence.media is None:
         yield _word(Finding(code=Code.TYPE_UNKNOWN), policy)
     elif not evidence.scans:
@@ -202,7 +201,7 @@ def _nothing_to_judge(evidence: Evidence, policy: Policy) -> Iterator[_Word]:
             message="No malware scanner was even asked about this file.",
             advice="Ask whoever looks after the gateway to find out why; then drop the file again.",
         )
-        yield _Word(reason, None, Code.MALWARE_SCANNER_UNAVAILABLE, 0)
+        yield _Word(reason, None, Code.MALWARE_SCANNER_UNAVAILABLE)
 
 
 def _said_once(words: list[_Word]) -> list[_Word]:

@@ -1,0 +1,269 @@
+"""The shape of a policy file: which tables and keys it has, and what each may hold.
+
+What enters: a parsed TOML document from an information-security officer. What leaves: frozen tables whose every word
+is known (codes, clauses, formats, answers), or an error that `strict_toml` turns into a sentence with the line.
+
+A policy is one of three kinds: whole (it says everything), an overlay (`extends` another and tightens it), or a variant
+(`variant_of` another: it differs in the malware demand and has no words for anything else).
+"""
+
+from __future__ import annotations
+
+import difflib
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from transfer.model.findings import Code, Severity, WaitingFor
+from transfer.model.media import Format
+from transfer.policy.clauses import CLAUSES, require_clause
+from transfer.policy.decide import RESERVED_RULES
+from transfer.policy.rules import Rule, ScanDemand
+from transfer.policy.wording import check_template
+from transfer.settings import ByteSize
+from transfer.strict_toml import StrictModel
+
+Known = TypeVar("Known", bound=StrEnum)
+
+_HOLDS = {f"hold:{wait.value}": wait for wait in WaitingFor if wait is not WaitingFor.APPROVAL}
+
+
+def _one_of(known: type[Known], what: str) -> BeforeValidator:
+    def check(value: object) -> Known:
+        words = [member.value for member in known]
+        if isinstance(value, str) and value in words:
+            return known(value)
+        near = difflib.get_close_matches(str(value), words, n=1, cutoff=0.5)
+        hint = f"; did you mean «{near[0]}»?" if near else f" (there are {', '.join(words)})"
+        raise ValueError(f"there is no {what} {value!a}{hint}")
+
+    return BeforeValidator(check)
+
+
+def _then(value: str) -> str:
+    answers = ["refuse", "note", *_HOLDS]
+    if value in answers:
+        return value
+    if value in {"hold", "hold:approval"}:
+        raise ValueError(
+            f"{value!a} does not say what is waited for ({', '.join(_HOLDS)}); every release waits for approval anyway"
+        )
+    near = difflib.get_close_matches(value, answers, n=1, cutoff=0.5)
+    hint = f"; did you mean «{near[0]}»?" if near else ""
+    raise ValueError(f"`then` is one of {', '.join(answers)}, not {value!a}{hint}")
+
+
+def _mark(value: str) -> str:
+    if not any(character.isalpha() for character in value) or not value.isprintable() or len(value) > 60:
+        raise ValueError(f"a marking is a word or a few words, not {value!a}")
+    return value
+
+
+def in_order(formats: tuple[Format, ...]) -> tuple[Format, ...]:
+    """Each format once, in the order of the model, so that the order in a file means nothing."""
+    return tuple(format_ for format_ in Format if format_ in formats)
+
+
+PolicyName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+Title = Annotated[str, Field(min_length=1, max_length=200)]
+Formats = Annotated[tuple[Annotated[Format, _one_of(Format, "format")], ...], Field(min_length=1, strict=False)]
+Marks = Annotated[tuple[Annotated[str, AfterValidator(_mark)], ...], Field(strict=False)]
+Roles = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]+$")], ...], Field(min_length=1, strict=False)]
+Positive = Annotated[int, Field(ge=1, le=2**53)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
+Demand = Annotated[ScanDemand, _one_of(ScanDemand, "demand")]
+
+
+class LimitsTable(StrictModel):
+    """`[limits]`."""
+
+    image_bytes: ByteSize
+    video_bytes: ByteSize
+    text_bytes: ByteSize
+    hash_bytes: ByteSize
+    pixels: Positive
+    total_pixels: Positive
+    side: Positive
+    frames: Positive
+    seconds: Positive
+    streams: Positive
+    characters: Positive
+
+
+class MediaTable(StrictModel):
+    """`[media]`."""
+
+    formats: Formats
+
+
+class MarkingsTable(StrictModel):
+    """`[markings]`."""
+
+    any_case: Marks = ()
+    capitals: Marks = ()
+
+
+class ApprovalTable(StrictModel):
+    """`[approval]`."""
+
+    quorum: Annotated[int, Field(ge=1, le=10)]
+    four_eyes: bool
+    valid_days: Annotated[int, Field(ge=1, le=3650)]
+    roles: Roles
+
+
+class MalwareTable(StrictModel):
+    """`[malware]`."""
+
+    scan: Demand
+    max_signature_age_days: Annotated[int, Field(ge=1, le=3650)]
+
+
+class RebuildTable(StrictModel):
+    """`[rebuild]`."""
+
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)]
+
+
+class RetentionTable(StrictModel):
+    """`[retention]`."""
+
+    raw_days: Days
+    clean_days: Days
+    refused_days: Days
+    aside_days: Days
+    feedback_days: Days
+    unapproved_days: Annotated[int, Field(ge=1, le=36_500)]
+
+
+class RuleTable(StrictModel):
+    """`[[rule]]`."""
+
+    id: PolicyName
+    clauses: Annotated[tuple[Annotated[str, AfterValidator(require_clause)], ...], Field(strict=False)] = ()
+    on: Annotated[tuple[Annotated[Code, _one_of(Code, "finding")], ...], Field(strict=False)]
+    then: Annotated[str, AfterValidator(_then)]
+    message: Annotated[str, AfterValidator(check_template)]
+    advice: Annotated[str, AfterValidator(check_template)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> RuleTable:
+        if self.id in RESERVED_RULES:
+            raise ValueError(f"the name «{self.id}» is the gateway's own; give the rule another id")
+        if not self.clauses:
+            raise ValueError(
+                f"the rule «{self.id}» cites no clause of the guidance, and a rule without one does not load; "
+                'add, for example, clauses = ["G6"]'
+            )
+        if not self.on:
+            raise ValueError(f"the rule «{self.id}» is about no finding")
+        return self
+
+    def rule(self) -> Rule:
+        """The same as a rule of the policy."""
+        wait = _HOLDS.get(self.then)
+        return Rule(
+            id=self.id,
+            clauses=tuple(clause for clause in CLAUSES if clause in self.clauses),
+            on=tuple(code for code in Code if code in self.on),
+            severity=Severity.HOLD if wait is not None else Severity(self.then),
+            waiting_for=wait,
+            message=self.message,
+            advice=self.advice,
+        )
+
+
+class WholePolicy(StrictModel):
+    """A policy that says everything."""
+
+    name: PolicyName
+    title: Title
+    limits: LimitsTable
+    media: MediaTable
+    markings: MarkingsTable
+    approval: ApprovalTable
+    malware: MalwareTable
+    rebuild: RebuildTable
+    retention: RetentionTable
+    rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", min_length=1, strict=False)]
+
+
+class VariantMalware(StrictModel):
+    """All that a variant can say."""
+
+    scan: Demand
+
+
+class VariantPolicy(StrictModel):
+    """A shipped policy that differs from another in the malware demand."""
+
+    name: PolicyName
+    title: Title
+    variant_of: PolicyName
+    malware: VariantMalware
+
+
+class LimitsChange(StrictModel):
+    """`[limits]` of an overlay: smaller ones."""
+
+    image_bytes: ByteSize | None = None
+    video_bytes: ByteSize | None = None
+    text_bytes: ByteSize | None = None
+    hash_bytes: ByteSize | None = None
+    pixels: Positive | None = None
+    total_pixels: Positive | None = None
+    side: Positive | None = None
+    frames: Positive | None = None
+    seconds: Positive | None = None
+    streams: Positive | None = None
+    characters: Positive | None = None
+
+
+class ApprovalChange(StrictModel):
+    """`[approval]` of an overlay: more signatures, for a shorter time, from fewer roles."""
+
+    quorum: Annotated[int, Field(ge=1, le=10)] | None = None
+    four_eyes: bool | None = None
+    valid_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    roles: Roles | None = None
+
+
+class MalwareChange(StrictModel):
+    """`[malware]` of an overlay: a scan required, younger signatures."""
+
+    scan: Demand | None = None
+    max_signature_age_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+
+
+class RebuildChange(StrictModel):
+    """`[rebuild]` of an overlay."""
+
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)] | None = None
+
+
+class RetentionChange(StrictModel):
+    """`[retention]` of an overlay."""
+
+    raw_days: Days | None = None
+    clean_days: Days | None = None
+    refused_days: Days | None = None
+    aside_days: Days | None = None
+    feedback_days: Days | None = None
+    unapproved_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+
+class OverlayPolicy(StrictModel):
+    """A site's own word on a shipped policy. Marks and rules are added to those of the base."""
+
+    name: PolicyName
+    extends: PolicyName
+    title: Title | None = None
+    limits: LimitsChange = LimitsChange()
+    media: MediaTable | None = None
+    markings: MarkingsTable = MarkingsTable()
+    approval: ApprovalChange = ApprovalChange()
+    malware: MalwareChange = MalwareChange()
+    rebuild: RebuildChange = RebuildChange()
+    retention: RetentionChange = RetentionChange()
+    rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", strict=False)] = ()
