@@ -154,3 +154,35 @@ def _check_floor(rule: Rule, code: Code, place: str) -> None:
             f"{place}: «{rule.id}» answers «{code.value}» with {rule.then}; every policy has to {demanded} it.",
             advice="The promises of the gateway rest on this; no policy can take it back.",
         )
+
+
+def render_site_policy(extends: str) -> str:
+    """The text of a new workspace's `policy.toml`: an overlay on this shipped policy that changes nothing yet."""
+    return _SITE.format(extends=extends)
+
+
+_SITE = """\
+# The policy in force for this workspace. `transfer policy show` prints all of it, rule by rule.
+# It begins as a policy that comes with the program, and may be tightened here, never loosened: smaller limits, fewer
+# formats, more markings, more signatures, sterner rules. policies/README.md explains how.
+
+name = "site"
+extends = "{extends}"
+
+# [limits]
+# video_bytes = "1 GB"
+#
+# [markings]
+# any_case = ["FOR STAFF ONLY"]
+#
+# [approval]
+# quorum = 2
+#
+# [[rule]]                      # takes the finding over from the rule that has it there
+# id = "no-places"
+# clauses = ["G6"]
+# on = ["location"]
+# then = "refuse"
+# message = "The file says where it was taken."
+# advice = "Turn location off in the camera, take the place out of the file, and drop it again."
+"""
