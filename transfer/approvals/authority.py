@@ -151,7 +151,9 @@ class Authority:
     def _root_key(self, statement: EnrolmentStatement) -> str:
         said = Root(person=statement.person, public_key=statement.public_key)
         if statement.by != statement.person or statement.role is not Role.APPROVER:
-            raise Unvouched("The first enrolment is not an approver's own, so no chain can begin with it.", clauses=("G1",))
+            raise Unvouched(
+                "The first enrolment is not an approver's own, so no chain can begin with it.", clauses=("G1",)
+            )
         if self._root is not None and said != self._root:
             raise Unvouched(
                 f"The first enrolment is that of {said.person} and not of {self._root.person}, or has another key.",

@@ -43,7 +43,7 @@ def check_campaign(approved: CampaignStatement | None, campaign: CampaignId, *, 
         )
     if not approved.starts <= now.date() <= approved.ends:
         raise NotSo(
-            f"The campaign {campaign} is approved from {approved.starts} to {approved.ends}, and today is {now.date()}.",
+            f"The campaign {campaign} is approved from {approved.starts} to {approved.ends}; today is {now.date()}.",
             advice="Propose it again with other dates.",
             clauses=("G1",),
         )

@@ -91,6 +91,17 @@ def parse_statement(untrusted: str) -> Statement:
     return statement
 
 
+def parse_account(untrusted: str) -> str:
+    """The name of an official account, `@name` (G11). Raises Misuse."""
+    if _ACCOUNT.fullmatch(untrusted) is None:
+        raise Misuse(
+            f"{untrusted[:80]!a} is not the name of an account:",
+            advice="write @name, with letters, digits, points and underscores.",
+            clauses=("G11",),
+        )
+    return untrusted
+
+
 def _malformed(why: str) -> Misuse:
     return Misuse(f"This is not a well-formed statement: {why}.", advice=_ADVICE)
 
@@ -115,12 +126,6 @@ def _declared(value: Json) -> Literal[True]:
     if value is not True:
         raise ValueError("only what is declared PUBLIC can be approved")
     return True
-
-
-def _account(value: Json) -> str:
-    if _ACCOUNT.fullmatch(_text(value)) is None:
-        raise ValueError("an official account is written @name, with letters, digits, points and underscores")
-    return _text(value)
 
 
 def _items(value: Json) -> tuple[Item, ...]:
@@ -151,7 +156,7 @@ _DAY: _Codec = (date.isoformat, lambda value: date.fromisoformat(_text(value)))
 
 # A field means the same in every kind of statement, so it is read and written in one way.
 _CODECS: dict[str, _Codec] = {
-    "account": (_same, _account),
+    "account": (_same, lambda value: parse_account(_text(value))),
     "after": _MAYBE,
     "at": (render_time, lambda value: parse_time(_text(value))),
     "by": (_same, lambda value: parse_person_id(_text(value))),
