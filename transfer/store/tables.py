@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from transfer.store import items, schema
+from transfer.store import directory, items, journal_tables, releases, schema, statements
 
-MODULES = (schema, items)  # each defines its own tables on schema.METADATA
+MODULES = (schema, items, directory, statements, journal_tables, releases)  # each defines its own tables on schema.METADATA
 
 
 def create_all(connection: Connection) -> None:
