@@ -1,0 +1,254 @@
+"""The guard's process: it sees the device's side and one socket, and nothing else.
+
+What enters: three paths and what the kernel says about the release folder. What leaves: messages to the gateway.
+Events of the folder bring a round at once; without any there is one at least every second, for events get lost.
+It runs until it is killed, and may be killed at any instant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+
+from transfer.errors import Unavailable
+from transfer.model.clock import Clock
+from transfer.return_guard.caught import Caught
+from transfer.return_guard.hashing import Hasher
+from transfer.return_guard.link import connect, receive
+from transfer.return_guard.messages import Beat, FromGuard, Hello
+from transfer.return_guard.packets import parse_from_gateway, render_message
+from transfer.return_guard.patrol import Patrol
+from transfer.return_guard.perimeter import AsideName, FolderPerimeter
+
+_ROUND_SECONDS = 0.5
+_SOON_SECONDS = 0.1
+_TICK_SECONDS = 0.05
+_BEAT_SECONDS = 0.25
+_FIRST_RETRY = 0.05
+_LAST_RETRY = 1.0
+_OUTBOX = 256
+_HASH_LIMIT = 64 << 30  # bytes; of ours, longer than the gateway would ever send
+_FOREIGN_HASH_LIMIT = 8 << 30  # a planted file is hashed up to this size; beyond it is recorded by its size alone
+_EVENTS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileClosedEvent,
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+]
+
+
+class _Wake(FileSystemEventHandler):
+    """A pipe that wakes the loop; any number of events make one wake-up."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - what happened is looked up
+        self.ring()
+
+    def ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writer, b"w")
+
+    def clear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.reader, 4096):
+                pass
+
+
+class _Line:
+    """The connection to the gateway: made again and again, never waited for."""
+
+    def __init__(self, path: Path, monotonic: Callable[[], float]) -> None:
+        self._path = path
+        self._monotonic = monotonic
+        self._outbox: deque[bytes] = deque()
+        self._retry = _FIRST_RETRY
+        self._due = 0.0
+        self.connection: socket.socket | None = None
+
+    def reach(self) -> bool:
+        """Tries to connect if it is time; whether a new connection was made."""
+        if self.connection is not None or self._monotonic() < self._due:
+            return False
+        try:
+            self.connection = connect(self._path)
+        except Unavailable:
+            self._due = self._monotonic() + self._retry
+            self._retry = min(self._retry * 2, _LAST_RETRY)
+            return False
+        self.connection.setblocking(False)
+        self._retry = _FIRST_RETRY
+        return True
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        self._outbox.clear()
+
+    def send(self, message: FromGuard) -> bool:
+        """Queues and sends what goes without waiting; false if there is no gateway, or one that does not listen."""
+        if len(self._outbox) >= _OUTBOX:
+            self.close()
+        if self.connection is None:
+            return False
+        self._outbox.append(render_message(message))
+        self.flush()
+        return True
+
+    def flush(self) -> None:
+        while self.connection is not None and self._outbox:
+            try:
+                self.connection.send(self._outbox[0])
+            except BlockingIOError:
+                return
+            except OSError:
+                self.close()
+                return
+            self._outbox.popleft()
+
+    @property
+    def backlog(self) -> int:
+        """Packets that could not be sent yet."""
+        return len(self._outbox)
+
+
+def run_guard(
+    *,
+    release: Path,
+    aside: Path,
+    socket_path: Path,
+    confine: Callable[[], None],
+    clock: Clock,
+    monotonic: Callable[[], float],
+    entropy: Callable[[int], bytes],
+) -> None:
+    """Guards until it is killed. `confine` is called before any thread starts or any foreign byte is read.
+
+    Raises Misuse if the folders cannot be guarded, Unavailable if the release folder was exchanged.
+    """
+    confine()
+    perimeter = FolderPerimeter(release=release, aside=aside)
+    wake = _Wake()
+    line = _Line(socket_path, monotonic)
+
+    def clock_ns() -> int:
+        return int(clock.now().timestamp() * 1_000_000_000)
+
+    ours: Hasher[bytes] = Hasher(
+        hash_one=lambda name: perimeter.digest(name, limit=_HASH_LIMIT), wake=wake.ring, clock_ns=clock_ns, name="ours"
+    )
+    foreign: Hasher[AsideName] = Hasher(
+        hash_one=lambda name: perimeter.digest_aside(name, limit=_FOREIGN_HASH_LIMIT),
+        wake=wake.ring,
+        clock_ns=clock_ns,
+        name="foreign",
+    )
+    caught = Caught(perimeter=perimeter, hasher=foreign, monotonic=monotonic, send=line.send)
+    patrol = Patrol(
+        perimeter=perimeter,
+        hasher=ours,
+        caught=caught,
+        clock=clock,
+        monotonic=monotonic,
+        entropy=entropy,
+        send=line.send,
+    )
+    observer = Observer()
+    with contextlib.suppress(OSError):  # no inotify watch to be had: the rounds alone will do
+        observer.schedule(wake, str(release), recursive=False, event_filter=_EVENTS)
+        observer.start()
+    ours.start()
+    foreign.start()
+    _Loop(patrol=patrol, caught=caught, line=line, wake=wake, monotonic=monotonic).run()
+
+
+class _Loop:
+    def __init__(
+        self, *, patrol: Patrol, caught: Caught, line: _Line, wake: _Wake, monotonic: Callable[[], float]
+    ) -> None:
+        self._patrol = patrol
+        self._caught = caught
+        self._line = line
+        self._wake = wake
+        self._monotonic = monotonic
+        self._next_round = 0.0
+        self._next_beat = 0.0
+        self._pause_until = 0.0  # a flood of events must not make rounds follow without a breath
+
+    def run(self) -> None:
+        while True:
+            if self._line.reach():
+                self._patrol.disconnected()  # whatever was half said over an earlier connection
+                self._line.send(Hello())
+            self._wait()
+            self._listen()
+            self._patrol.advance(connected=self._line.connection is not None)
+            if self._monotonic() >= max(self._next_round, self._pause_until):
+                self._round()
+                self._patrol.advance(connected=self._line.connection is not None)
+            self._line.flush()
+
+    def _wait(self) -> None:
+        poller = select.poll()
+        poller.register(self._wake.reader, select.POLLIN)
+        if self._line.connection is not None:
+            backlog = select.POLLOUT if self._line.backlog else 0
+            poller.register(self._line.connection, select.POLLIN | backlog)
+        tick = _TICK_SECONDS if self._caught.settling or self._line.connection is None else _ROUND_SECONDS
+        until_round = max(self._next_round, self._pause_until) - self._monotonic()
+        ready = dict(poller.poll(max(0.0, min(tick, until_round)) * 1000))
+        if self._wake.reader in ready:
+            self._wake.clear()
+            self._next_round = 0.0
+
+    def _listen(self) -> None:
+        """Takes in all packets that are there; a word out of place ends the connection, and a new one begins anew."""
+        try:
+            while self._line.connection is not None:
+                packet = receive(self._line.connection)
+                if packet is None:
+                    raise ConnectionResetError
+                self._patrol.handle(parse_from_gateway(packet))
+                if self._patrol.restless:
+                    self._next_round = 0.0
+        except BlockingIOError:
+            return
+        except (OSError, ValueError):
+            self._line.close()
+
+    def _round(self) -> None:
+        began = self._monotonic()
+        with contextlib.suppress(OSError):  # a failing disk: no round, no heartbeat, no release, until it recovers
+            self._patrol.sweep()
+            if began >= self._next_beat:
+                self._line.send(Beat(self._patrol.sweeps, self._patrol.pending))
+                self._next_beat = began + _BEAT_SECONDS
+        ended = self._monotonic()
+        cost = ended - began
+        self._pause_until = ended + min(cost, 0.2)
+        self._next_round = ended + (_SOON_SECONDS if self._patrol.restless else max(_ROUND_SECONDS - cost, 0.1))
