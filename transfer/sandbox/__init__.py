@@ -1,0 +1,1 @@
+"""Who may do what: the kernel's limits on each process, and the children that touch untrusted bytes."""

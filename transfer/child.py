@@ -1,0 +1,190 @@
+"""The sandbox child's entry: the zygote's program, and what its children do with a file.
+
+    python -m transfer.child media|residue LIMITS require|prefer CONTROL
+
+What enters: requests with descriptors from the gateway. What leaves: replies. Everything between, the decoders and what
+they make of untrusted bytes, runs confined; a child trusts the requests and nobody trusts the child.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from transfer.sandbox.confine import ChildLimits
+from transfer.sandbox.wire import (
+    DESCRIPTORS,
+    MAX_MESSAGE,
+    ExamineReply,
+    ExamineRequest,
+    Failure,
+    GaveUp,
+    RebuildReply,
+    RebuildRequest,
+    Reply,
+    Request,
+    ResidueReply,
+    ResidueRequest,
+    Rest,
+    Role,
+    parse_request,
+    render_reply,
+)
+from transfer.sandbox.zygote import Work, serve
+
+_MOST_DESCRIPTORS = 2
+
+
+@dataclass(slots=True)
+class Kept:
+    """The last decoded picture of this lease, so that it is decoded once; of which file, by device and inode."""
+
+    file: tuple[int, int, int] | None = None
+    decoded: object | None = None
+
+    def forget(self) -> None:
+        """The lease is over, or another file has come."""
+        self.file = self.decoded = None
+
+    def of(self, descriptor: int) -> object | None:
+        """What was decoded from this very file, if it was."""
+        return self.decoded if self.file == _which(descriptor) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """What a child can do. A hand that its role has not raises, and the file does not pass."""
+
+    examine: Callable[[ExamineRequest, int, Kept], ExamineReply] | None = None
+    rebuild: Callable[[RebuildRequest, int, int, Kept], RebuildReply] | None = None
+    residue: Callable[[ResidueRequest, int], ResidueReply] | None = None
+    kept: Kept = field(default_factory=Kept)
+
+    def answer(self, request: Request, descriptors: list[int]) -> Reply | None:
+        """The reply; None to a request that has none. Whatever a decoder raises comes out."""
+        match request:
+            case ExamineRequest() if self.examine is not None:
+                self.kept.forget()
+                return self.examine(request, descriptors[0], self.kept)
+            case RebuildRequest() if self.rebuild is not None:
+                return self.rebuild(request, descriptors[0], descriptors[1], self.kept)
+            case ResidueRequest() if self.residue is not None:
+                return self.residue(request, descriptors[0])
+            case Rest():
+                self.kept.forget()
+                return None
+            case _:
+                raise NotImplementedError("a request for a child of the other role")
+
+
+def media_hands() -> Hands:
+    """Imports and warms the decoders and the writers."""
+    from transfer.disarm import remake
+    from transfer.inspection import probe
+
+    probe.warm()
+    remake.warm()
+
+    def examine(request: ExamineRequest, raw: int, kept: Kept) -> ExamineReply:
+        def keep(decoded: object) -> None:
+            kept.file, kept.decoded = _which(raw), decoded
+
+        media, findings, tools = probe.probe(
+            raw, suffix=request.suffix, limits=request.limits, marks=request.marks, keep=keep
+        )
+        return ExamineReply(media=media, findings=findings, tools=tools)
+
+    def rebuild(request: RebuildRequest, raw: int, output: int, kept: Kept) -> RebuildReply:
+        facts, findings = remake.remake(
+            raw,
+            output,
+            format=request.format,
+            quality=request.quality,
+            limits=request.limits,
+            decoded=kept.of(raw),
+        )
+        return RebuildReply(facts=facts, findings=findings)
+
+    return Hands(examine=examine, rebuild=rebuild)
+
+
+def residue_hands() -> Hands:
+    """Imports the independent readers, which share no code with the writers."""
+    from transfer.disarm import residue
+
+    def look(request: ResidueRequest, clean: int) -> ResidueReply:
+        return ResidueReply(findings=residue.residue(clean, format=request.format))
+
+    return Hands(residue=look)
+
+
+def work_with(hands: Hands) -> Work:
+    """A child's life: one message in, one out, until the gateway closes its end or a file breaks it."""
+
+    def work(link: socket.socket) -> None:
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(link, MAX_MESSAGE, _MOST_DESCRIPTORS)
+            if not message:
+                return
+            try:
+                reply = _answer(hands, message, descriptors)
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+            if reply is not None:
+                os.write(link.fileno(), render_reply(reply))
+            if isinstance(reply, GaveUp):
+                return
+
+    return work
+
+
+def _answer(hands: Hands, message: bytes, descriptors: list[int]) -> Reply | None:
+    """A failure of any kind becomes a reply that says so; the file does not pass."""
+    try:
+        request = parse_request(message)
+        if len(descriptors) != DESCRIPTORS[type(request)]:
+            return GaveUp(failure=Failure.DEFECT, detail="a request with another number of descriptors")
+        reply = hands.answer(request, descriptors)
+        if reply is not None:
+            render_reply(reply)  # raises here, where it becomes a reply
+    except MemoryError:
+        hands.kept.forget()
+        return GaveUp(failure=Failure.MEMORY, detail="no more memory")
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            return GaveUp(failure=Failure.MEMORY, detail="no more memory")
+        return GaveUp(failure=Failure.DEFECT, detail=f"{type(error).__name__}: {error.strerror}")
+    except Exception as error:  # noqa: BLE001 - the decoders may raise anything; the gateway hears a kind, not a trace
+        return GaveUp(failure=Failure.DEFECT, detail=f"{type(error).__name__}: {error}")
+    return reply
+
+
+def _which(descriptor: int) -> tuple[int, int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino, status.st_size
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """The zygote's program; started by the pool only."""
+    role, limits, valve, control = arguments
+
+    def warm() -> Work:
+        return work_with(media_hands() if Role(role) is Role.MEDIA else residue_hands())
+
+    serve(
+        socket.socket(fileno=int(control)),
+        warm=warm,
+        limits=ChildLimits(**json.loads(limits)),
+        prefer=valve == "prefer",
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
