@@ -6,7 +6,8 @@ from sqlalchemy import Connection
 
 from transfer.store import directory, items, journal_tables, releases, schema, statements
 
-MODULES = (schema, items, directory, statements, journal_tables, releases)  # each defines its own tables on schema.METADATA
+# Each of these defines its own tables on schema.METADATA.
+MODULES = (schema, items, directory, statements, journal_tables, releases)
 
 
 def create_all(connection: Connection) -> None:
