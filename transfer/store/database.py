@@ -60,7 +60,7 @@ class Database:
     @classmethod
     def create(cls, path: Path) -> Database:
         """A new, empty database. Raises Misuse if there is one, Unavailable if the disk will not take it."""
-        if path.exists():
+        if _exists(path, "making the database"):
             raise Misuse(f"There is a database already: {path}.", advice="Choose another folder.")
         unfinished = path.with_name(TEMPORARY_PREFIX + path.name)
         with world_errors("making the database"):
@@ -80,7 +80,7 @@ class Database:
     @classmethod
     def open(cls, path: Path) -> Database:
         """The existing database. Raises Misuse if there is none or it is of another version, Tampered if damaged."""
-        if not path.exists():
+        if not _exists(path, "opening the database"):
             raise Misuse(f"There is no database at {path}.", advice="Make a workspace with `transfer init DIR`.")
         engine = _engine(path)
         try:
@@ -153,6 +153,11 @@ class Database:
         """Gives all connections back."""
         self._watch.close()
         self._engine.dispose()
+
+
+def _exists(path: Path, doing: str) -> bool:
+    with world_errors(doing):
+        return path.exists()
 
 
 def _make_tables(path: Path) -> None:
@@ -246,10 +251,11 @@ def _translated(doing: str) -> Iterator[None]:
 
 
 def _raise_translated(doing: str, error: Exception, cause: BaseException | None) -> None:
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    detailed = getattr(cause, "sqlite_errorcode", 0)
+    code = detailed & 0xFF
     if code in _CORRUPT:
         raise Tampered(f"The database is damaged (found while {doing}).", advice=_RESTORE) from error
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or detailed == sqlite3.SQLITE_IOERR_SHMSIZE:  # the latter: no room to begin
         raise Unavailable(
             f"The disk is full while {doing}.", advice="Free some space; it goes on by itself."
         ) from error

@@ -1,0 +1,155 @@
+"""The notice board: for each item one text file that tells staff what became of it, in plain folders they can open.
+
+    feedback/<campaign>/<post>/REFUSED holiday.jpg.txt
+
+What enters: rows of the register and texts. What leaves: files that replace each other as the item's state changes.
+Nothing is trusted that lies there: staff and sync clients may change or remove anything, no link is followed, and a
+file counts as an item's former notice only if its last line says so. Two items of one name each keep their own: the
+second has its identifier in its file's name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from transfer.errors import Misuse, Unavailable
+from transfer.store.durable import TEMPORARY_PREFIX, world_errors, write_all
+from transfer.store.register import ItemRow
+
+HEADINGS = ("WORKING", "WAITING", "APPROVED", "RELEASED", "REFUSED", "WITHDRAWN", "EXPIRED")
+
+_TAIL_BYTES = 64
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Noticeboard:
+    """The feedback folder at `root`, which must exist."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def post(self, row: ItemRow, text: str, heading: str) -> None:
+        """Puts this text up in place of the item's former one, atomically and durably; the same again changes nothing.
+
+        `heading` is one of HEADINGS, `text` any lines. Raises Unavailable, and Misuse for another heading.
+        """
+        if heading not in HEADINGS:
+            raise Misuse(f"{heading!a} is no heading of the notice board.", advice=f"One of {', '.join(HEADINGS)}.")
+        content = f"{text.rstrip()}\n\n{_signature(row)}\n".encode("utf-8", "replace")
+        with world_errors("writing feedback for staff"), self._folder(row, make=True) as folder:
+            if folder is None:
+                raise Unavailable("The feedback folder is gone.", advice="Make it again; feedback goes on by itself.")
+            name = _free_name(folder, row, heading)
+            if _content(folder, name, len(content) + 1) != content:
+                _replace(folder, name, content)
+            # A crash here leaves two notices of one item; the next start posts again and removes the older one.
+            self._remove_former(folder, row, keep=name)
+
+    def remove(self, row: ItemRow) -> None:
+        """Takes the item's notice down. Raises Unavailable."""
+        with world_errors("removing feedback"), self._folder(row, make=False) as folder:
+            if folder is not None:
+                self._remove_former(folder, row, keep="")
+
+    def _remove_former(self, folder: int, row: ItemRow, *, keep: str) -> None:
+        removed = False
+        for heading in HEADINGS:
+            for name in _names(row, heading):
+                if name != keep and _is_of(folder, name, row):
+                    os.unlink(name, dir_fd=folder)
+                    removed = True
+        if removed:
+            os.fsync(folder)
+
+    @contextlib.contextmanager
+    def _folder(self, row: ItemRow, *, make: bool) -> Iterator[int | None]:
+        steps = [row.campaign or "", row.post.text if row.post else ""]
+        with contextlib.ExitStack() as stack:
+            here = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, here)
+            for step in filter(None, steps):
+                below = _enter(here, step, make=make)
+                if below is None:
+                    yield None
+                    return
+                stack.callback(os.close, below)
+                here = below
+            yield here
+
+
+def _enter(folder: int, step: str, *, make: bool) -> int | None:
+    if make:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(step, 0o755, dir_fd=folder)
+            os.fsync(folder)
+    try:
+        return os.open(step, _FOLDER, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+
+
+def _signature(row: ItemRow) -> str:
+    return f"Item {row.item}"
+
+
+def _names(row: ItemRow, heading: str) -> tuple[str, str]:
+    return f"{heading} {row.name}.txt", f"{heading} {row.name} ({row.item}).txt"
+
+
+def _free_name(folder: int, row: ItemRow, heading: str) -> str:
+    plain, numbered = _names(row, heading)
+    try:
+        os.stat(plain, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return plain
+    return plain if _is_of(folder, plain, row) else numbered
+
+
+def _is_of(folder: int, name: str, row: ItemRow) -> bool:
+    with _opened(folder, name) as descriptor:
+        if descriptor is None:
+            return False
+        size = os.fstat(descriptor).st_size
+        tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+    return tail.endswith(f"\n{_signature(row)}\n".encode())
+
+
+def _content(folder: int, name: str, limit: int) -> bytes | None:
+    with _opened(folder, name) as descriptor:
+        return None if descriptor is None else os.pread(descriptor, limit, 0)
+
+
+@contextlib.contextmanager
+def _opened(folder: int, name: str) -> Iterator[int | None]:
+    """The regular file of this name, if it is one that can be read; nothing that could block or lead elsewhere."""
+    descriptor = None
+    try:
+        if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=folder)
+    except OSError:
+        descriptor = None
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _replace(folder: int, name: str, content: bytes) -> None:
+    temporary = TEMPORARY_PREFIX + name
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
+    try:
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
