@@ -29,8 +29,9 @@ from transfer.approvals.statement import (
     Statement,
     series_of,
 )
+from transfer.audit.notes import Ed25519Verifier, parse_vkey
 from transfer.errors import Misuse, NotSo
-from transfer.model.identifiers import CampaignId, PersonId, Sha256
+from transfer.model.identifiers import CampaignId, PersonId, Sha256, parse_person_id
 
 # Kinds that an operator may sign as well as an approver: those that only stop something, and going on after a pause.
 _OPERATORS_TOO = frozenset({"refusal", "withdrawal", "closing", "pause"})
@@ -42,6 +43,17 @@ class Root:
 
     person: PersonId
     public_key: str
+
+
+def render_root(root: Root) -> str:
+    """The first approver as a verifier key and a line feed: what the composition root keeps in a file."""
+    return Ed25519Verifier(root.person, bytes.fromhex(root.public_key)).vkey + "\n"
+
+
+def parse_root(untrusted: str) -> Root:
+    """The inverse of `render_root`. Raises Misuse."""
+    verifier = parse_vkey(untrusted.removesuffix("\n"))
+    return Root(person=parse_person_id(verifier.name), public_key=verifier.public_key.hex())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +106,15 @@ class Authority:
         Raises Misuse if it is malformed, NotSo if the signer is unknown, disabled, of another role, or did not sign it.
         """
         return open_statement(note, self._key_for)
+
+    def check_stands(self, signed: Signed) -> None:
+        """A statement opened earlier still counts: same rights, same key. Raises NotSo."""
+        if self._key_for(signed.statement) != signed.public_key:
+            raise NotSo(
+                f"The statement is signed with a key that {signed.statement.by} has replaced since.",
+                advice="Sign it again with the present key.",
+                clauses=("G1",),
+            )
 
     def apply(self, note: str) -> Signed:
         """Open one governing statement and let it take effect. After Misuse or NotSo nothing has changed."""

@@ -43,11 +43,12 @@ class Unvouched(NotSo):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """A statement whose signature was checked. `sha256` is of the whole note."""
+    """A statement whose signature was checked against `public_key`. `sha256` is of the whole note."""
 
     statement: Statement
     note: str
     sha256: Sha256
+    public_key: str
 
 
 def sign_statement(text: str, signer_seed: bytes) -> str:
@@ -72,7 +73,8 @@ def open_statement(untrusted: str, key_for: Callable[[Statement], str]) -> Signe
     Misuse if the note is malformed, NotSo if the signature is not one of that key over these bytes.
     """
     statement, signature, text = _split(untrusted)
-    verifier = Ed25519Verifier(statement.by, bytes.fromhex(key_for(statement)))
+    public_key = key_for(statement)
+    verifier = Ed25519Verifier(statement.by, bytes.fromhex(public_key))
     if signature.name != statement.by:
         raise Unvouched(
             f"The statement speaks for {statement.by} and is signed as {signature.name}.",
@@ -85,13 +87,13 @@ def open_statement(untrusted: str, key_for: Callable[[Statement], str]) -> Signe
             advice="Sign with the enrolled key, or have the new key enrolled: `transfer people add`.",
             clauses=("G1",),
         )
-    if is_weak_key(verifier.public_key.hex()) or not verifier.verify(text, signature.blob):
+    if is_weak_key(public_key) or not verifier.verify(text, signature.blob):
         raise Unvouched(
             f"The signature is not one of {statement.by} over this text; one of them was changed or forged.",
             advice="Make the statement anew and sign that file unchanged.",
             clauses=("G1",),
         )
-    return Signed(statement=statement, note=untrusted, sha256=statement_sha256(untrusted))
+    return Signed(statement=statement, note=untrusted, sha256=statement_sha256(untrusted), public_key=public_key)
 
 
 def is_weak_key(public_key: str) -> bool:
