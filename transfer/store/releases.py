@@ -10,6 +10,7 @@ A row is written before the first byte goes out, and never deleted: a name stand
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -146,7 +147,6 @@ class Releases:
         number: int,
         clean: CleanBlob,
         name: SafeName,
-        name_sha256: Sha256,
         temporary: SafeName,
         campaign: CampaignId | None,
         device: DeviceId,
@@ -159,7 +159,7 @@ class Releases:
                 number=number,
                 name=name.text,
                 folded=fold(name),
-                name_sha256=name_sha256,
+                name_sha256=hashlib.sha256(name.text.encode()).hexdigest(),
                 temporary=temporary.text,
                 sha256=clean.sha256,
                 size=clean.size,

@@ -1,0 +1,150 @@
+"""Approved ─▶ Released, and putting a release back that somebody altered.
+
+    1  the intention, with names and digest, is durable in the log          after a crash here: sent again, same names
+    2  the live guard has acknowledged that it will come
+    3  temporary name, fsync, rename, fsync of the folder                   after a crash here: the guard vouches for it
+    4  the release is durable in the log
+    5  the guard is told that it stands                                     after a crash here: its next list says so
+
+Start-up runs the same code: what was intended and stands there whole is confirmed, anything else is put again, always
+under the same name. An item has one release for ever.
+"""
+
+from __future__ import annotations
+
+from transfer.errors import NotSo
+from transfer.model.events import Event, EventName, FileFact, Json
+from transfer.model.identifiers import DeviceId, Sha256
+from transfer.model.names import SafeName
+from transfer.model.states import Approved, Receipt, Released, State
+from transfer.release.dispatch import Dispatch, expectation_of
+from transfer.release.parcel import (
+    MANIFEST_NAME,
+    approved_clean,
+    approved_item,
+    make_parcel,
+    temporary_name,
+    wanted_name,
+)
+from transfer.store.releases import ReleaseRow, ReleaseState
+
+
+def send(approved: Approved, *, dispatch: Dispatch, device: DeviceId) -> Released:
+    """Puts approved bytes on the device's side; returns once that is in the log.
+
+    Raises Unavailable (paused, no live guard, disk full: try again later), NotSo (not approved any more, or released
+    already), Tampered (the bytes are not the approved ones). The manifest is the caller's to renew.
+    """
+    row, resumed = _intend(approved, dispatch, device)
+    expectation = expectation_of(row)
+    dispatch.lookout.expect(expectation)
+    receipt = _deliver(approved, row, dispatch, may_be_there=resumed)
+    _confirm(approved, row, receipt, dispatch)
+    dispatch.lookout.placed(expectation)
+    return Released(approved=approved, receipt=receipt, device=row.device, number=row.number)
+
+
+def restore(approved: Approved, *, dispatch: Dispatch) -> None:
+    """Puts the genuine file under its recorded name again, after somebody altered it there.
+
+    Raises as `send` does; NotSo if the release is not one that was altered.
+    """
+    item = approved_item(approved)
+    with dispatch.database.read() as tx:
+        dispatch.releases.require_open(tx)
+        row = dispatch.releases.find(tx, item)
+    if row is None or row.state is not ReleaseState.ALTERED:
+        raise NotSo(f"The release of {item} is not one that has to be restored.")
+    expectation = expectation_of(row)
+    dispatch.lookout.expect(expectation)
+    _deliver(approved, row, dispatch, may_be_there=True)
+    # A crash here: it is there, and the same steps find it so.
+    event = Event(
+        name=EventName.RELEASE_RESTORED,
+        item=item,
+        file=FileFact(sha256=row.sha256, size=row.size),
+        facts={"number": row.number},
+    )
+    with dispatch.database.write() as tx:
+        dispatch.releases.restored(tx, item, event)
+    dispatch.lookout.placed(expectation)
+
+
+def _intend(approved: Approved, dispatch: Dispatch, device: DeviceId) -> tuple[ReleaseRow, bool]:
+    """The recorded release, and whether it was recorded before: then a crash may have come after the rename."""
+    item = approved_item(approved)
+    with dispatch.database.write() as tx:
+        dispatch.releases.require_open(tx)
+        state = dispatch.register.row(tx, item).state
+        if state is not State.APPROVED:
+            raise NotSo(f"Item {item} is {state.value}; only an approved one can be released.")
+        found = dispatch.releases.find(tx, item)
+        if found is not None:
+            if found.state is not ReleaseState.INTENDED:
+                raise NotSo(f"The release of {item} is {found.state.value}; it is not put a second time.")
+            return found, True
+        clean = approved_clean(approved)
+        number = dispatch.releases.next_number(tx)
+        name = dispatch.releases.free_name(tx, wanted_name(approved), reserved=(MANIFEST_NAME,))
+        campaign = approved.held.rebuilt.examined.spooled.arrived.campaign
+        dispatch.releases.intend(
+            tx,
+            item=item,
+            number=number,
+            clean=clean,
+            name=name,
+            temporary=temporary_name(dispatch.entropy(8)),
+            campaign=campaign,
+            device=device,
+            event=_event(EventName.FILE_RELEASING, approved, number=number, device=device, name=name),
+        )
+        row = dispatch.releases.find(tx, item)
+        if row is None:
+            raise NotSo(f"The release of {item} was not recorded.")
+    return row, False
+
+
+def _deliver(approved: Approved, row: ReleaseRow, dispatch: Dispatch, *, may_be_there: bool) -> Receipt:
+    if may_be_there and dispatch.lookout.is_present(row.name) == row.sha256:
+        # The rename was done before a crash. Where it was a link and an unlink, the temporary may still be there.
+        dispatch.recaller.recall(row.temporary)
+        return Receipt(name=row.name, sha256=row.sha256, size=row.size, at=dispatch.clock.now())
+    with dispatch.blobs.open_clean(row.sha256) as content:
+        return dispatch.sink.put(make_parcel(approved, row=row, content=content))
+
+
+def _confirm(approved: Approved, row: ReleaseRow, receipt: Receipt, dispatch: Dispatch) -> None:
+    event = _event(EventName.FILE_RELEASED, approved, number=row.number, device=row.device, name=row.name)
+    try:
+        with dispatch.database.write() as tx:
+            dispatch.releases.confirm(tx, row.item, receipt)
+            dispatch.register.mark(
+                tx, row.item, State.RELEASED, event, was=frozenset({State.APPROVED}), released_as=row.name.text
+            )
+    except NotSo:
+        # Somebody decided otherwise while it was being written: it does not stay. The row still says intended, so a
+        # crash before this line leaves it to whoever carries the other decision out.
+        dispatch.lookout.forget(row.name)
+        dispatch.recaller.recall(row.name)
+        raise
+
+
+def _event(step: EventName, approved: Approved, *, number: int, device: DeviceId, name: SafeName) -> Event:
+    clean = approved_clean(approved)
+    facts: dict[str, Json] = {
+        "number": number,
+        "device": device,
+        "format": clean.format.value,
+        "statement": approved.statement_sha256,
+    }
+    campaign = approved.held.rebuilt.examined.spooled.arrived.campaign
+    if campaign is not None:
+        facts["campaign"] = campaign
+    return Event(
+        name=step,
+        item=approved_item(approved),
+        file=FileFact(sha256=clean.sha256, size=clean.size),
+        policy=Sha256(approved.held.verdict.policy_sha256),
+        facts=facts,
+        private={"name": name.text},
+    )
