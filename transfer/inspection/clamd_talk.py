@@ -129,7 +129,7 @@ def instream(
     talk = _talk(address, timeout, monotonic)
     blocks = _Blocks(content, size, talk)
     with _said(talk):
-        answers = talk.instream(cast(BinaryIO, blocks))  # it only ever calls read
+        answers = talk.instream(cast("BinaryIO", blocks))  # it only ever calls read
         if blocks.left:
             raise Silent("the content is shorter than it should be")
         (status, words), *more = answers.values()

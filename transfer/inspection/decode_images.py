@@ -11,7 +11,8 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pillow_heif
 from PIL import Image
@@ -83,10 +84,7 @@ def decode_image(
     `keep` gets the loaded `PIL.Image.Image` of a still picture: full size, no orientation applied, `.info` whole.
     Raises Unfit: UNDECODABLE, TYPE_MISMATCH, TOO_MANY_PIXELS, TOO_MANY_FRAMES.
     """
-    # The second line: Pillow refuses by itself what a plugin would allocate behind the header we have checked.
-    Image.MAX_IMAGE_PIXELS = limits.pixels
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _pillow_bounded(limits):
         try:
             image = Image.open(io.BytesIO(data), formats=[_PLUGINS[form]])
             frames = _checked_frames(image, form, limits)
@@ -107,6 +105,19 @@ def decode_image(
     if keep is not None and frames == 1:
         keep(image)
     return facts, (*extras, *metadata_findings(found, marks, place=place))
+
+
+@contextmanager
+def _pillow_bounded(limits: MediaLimits) -> Iterator[None]:
+    """The second line: Pillow itself refuses to allocate more, and says nothing on standard error."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = limits.pixels
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _checked_frames(image: Image.Image, form: Format, limits: MediaLimits) -> int:

@@ -14,8 +14,9 @@ MAX_TEXT = 1_000_000  # characters of one text that are searched
 
 # Microsoft Purview writes MSIP_Label_<guid>_Name and the like into XMP and document properties.
 _LABEL = re.compile(r"msip_label_([0-9a-f]{8}-[0-9a-f-]{27})", re.IGNORECASE)
-# What TikTok writes into files it hands out: `vid:v0900f…` as comment, and `aigc_info`.
-_TIKTOK = re.compile(r"\bvid:v[0-9a-z]{4,}|\baigc_info\b", re.IGNORECASE)
+# What TikTok writes into files it hands out: `vid:v0900f…` as comment, and `aigc_info`,
+# which stands in an MP4 directly behind the word `mdta`.
+_TIKTOK = re.compile(r"\bvid:v[0-9][0-9a-z]{4,}|aigc_info", re.IGNORECASE)
 _GAP = re.compile(r"[\s\-_/:.|\u2010-\u2015\u2212]+")
 
 

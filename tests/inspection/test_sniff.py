@@ -1,0 +1,82 @@
+"""Content and name have to agree, and what agrees on nothing of ours is unknown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests import samples
+from tests.inspection.probing import refused, understood
+from transfer.inspection.noticed import Unfit, noticed, printable
+from transfer.inspection.sniff import Sniffer, agreed_format, format_of_suffix, libmagic_version
+from transfer.model.findings import Code
+from transfer.model.media import Format
+
+
+def test_every_suffix_of_every_format_leads_back_to_it() -> None:
+    for form in Format:
+        for suffix in form.suffixes:
+            assert format_of_suffix(suffix) is form
+            assert format_of_suffix(suffix.upper()) is form
+
+
+def test_libmagic_is_the_one_that_came_with_its_own_database() -> None:
+    assert libmagic_version() == "5.41"
+    assert Sniffer().media_type(samples.jpeg()) == "image/jpeg"
+
+
+def test_libmagic_is_found_whatever_was_imported_before() -> None:
+    program = "import transfer.inspection.probe as p; p.warm(); import sys; sys.exit('PIL' not in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+
+
+def test_a_picture_under_another_picture_s_name_does_not_agree() -> None:
+    assert refused(samples.jpeg(), ".png") is Code.TYPE_MISMATCH
+    assert refused(samples.png(), ".jpg") is Code.TYPE_MISMATCH
+    assert refused(samples.heic(), ".avif") is Code.TYPE_MISMATCH
+
+
+def test_a_film_under_another_container_s_name_does_not_agree(mp4: bytes, webm: bytes) -> None:
+    assert refused(mp4, ".mov") is Code.TYPE_MISMATCH
+    assert refused(webm, ".mp4") is Code.TYPE_MISMATCH
+    assert refused(samples.mp4(form="matroska"), ".webm") is Code.TYPE_MISMATCH
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".mp4", ".gif"])
+def test_a_program_under_a_medium_s_name_does_not_agree(suffix: str) -> None:
+    assert refused(samples.program(), suffix) is Code.TYPE_MISMATCH
+
+
+def test_what_libmagic_does_not_know_is_unknown() -> None:
+    assert refused(b"\x01\x02\x03\x04" * 20, ".jpg") is Code.TYPE_UNKNOWN
+
+
+@pytest.mark.parametrize("suffix", ["", ".exe", ".svg", ".pdf", ".jpg.exe", "\N{RIGHT-TO-LEFT OVERRIDE}gpj"])
+def test_a_suffix_that_is_not_ours_is_unknown_whatever_the_content(suffix: str) -> None:
+    assert refused(samples.jpeg(), suffix) is Code.TYPE_UNKNOWN
+
+
+def test_an_empty_file_is_empty() -> None:
+    assert refused(b"", ".jpg") is Code.EMPTY
+
+
+def test_a_medium_under_a_text_s_name_does_not_agree() -> None:
+    assert refused(samples.jpeg(), ".txt") is Code.TYPE_MISMATCH
+    with pytest.raises(Unfit) as caught:
+        agreed_format("application/pdf", ".txt")
+    assert caught.value.finding.detail["content"] == "application/pdf"
+
+
+def test_what_libmagic_takes_for_a_mail_may_be_a_caption() -> None:
+    assert agreed_format("message/rfc822", ".txt") is Format.TEXT
+    understood(b"From: the choir\nTo: all of you\n\nCome!\n", ".txt")
+
+
+def test_details_are_short_printable_ascii() -> None:
+    assert printable("gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n\x1b[31m\n") == "gr?n?[31m?"
+    finding = noticed(Code.METADATA, kinds="x" * 500, count=3)
+    assert finding.detail == {"kinds": "x" * 80, "count": 3}
