@@ -176,8 +176,8 @@ class Line:
 
     def _returning(self, tx: ReadTx, item: ItemId, sha256: Sha256) -> bool:
         """It equals something that we made, and nobody staged it as an original before (DESIGN section 2)."""
-        maker = self.register.produced(tx, sha256)
-        return maker is not None and maker != item and not self.register.staged_before(tx, sha256, than=item)
+        maker = self.register.produced(tx, sha256, but=item)
+        return maker is not None and not self.register.staged_before(tx, sha256, than=item)
 
     def _refuse(
         self, arrived: Arrived, sha256: Sha256, size: int, reached: State, findings: tuple[Finding, ...]

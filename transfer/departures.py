@@ -1,0 +1,145 @@
+"""From approval to the device's side and back: sends what is approved, takes back what was withdrawn or has expired,
+restores what was altered there, removes originals whose copy has gone, and keeps the manifest in step.
+
+What enters: items that signed statements speak of. What leaves: parcels, by the sink alone. One thread runs this; it
+reads nothing on the device's side, and every check of an approval is made again just before the bytes go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from transfer.approvals.approve import confirm, confirm_released, lapse
+from transfer.approvals.decisions import close_withdrawal, open_withdrawals
+from transfer.approvals.desk import Desk
+from transfer.approvals.pausing import pause_in_force
+from transfer.errors import NotSo, Unavailable
+from transfer.model.ends import Retirer
+from transfer.model.events import Event, EventName
+from transfer.model.identifiers import DeviceId, ItemId, SourceId
+from transfer.model.states import Approved, Held, State
+from transfer.policy.rules import Policy
+from transfer.release.dispatch import Dispatch
+from transfer.release.renew import ManifestKeeper
+from transfer.release.send import restore, send
+from transfer.release.withdraw import withdraw
+from transfer.store.queues import to_retire
+from transfer.store.releases import ReleaseState
+
+_BATCH = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departures:
+    """The device's end of the line."""
+
+    dispatch: Dispatch
+    manifest: ManifestKeeper
+    desk: Desk
+    policy: Policy
+    device: DeviceId
+    retirers: Mapping[SourceId, Retirer]
+
+    def round(self) -> bool:
+        """Everything that is due; whether there may be more at once. Raises Unavailable, Tampered."""
+        more = self._take_back()
+        if not self.paused():
+            more = self._restore() or more
+            more = self._send() or more
+        more = self._retire() or more
+        self.manifest.renew()
+        return more
+
+    def paused(self) -> bool:
+        """Whether somebody stopped releasing (G10). Taking back goes on."""
+        with self.dispatch.database.read() as tx:
+            return pause_in_force(tx, desk=self.desk) is not None
+
+    def _send(self) -> bool:
+        database, register = self.dispatch.database, self.dispatch.register
+        with database.read() as tx:
+            waiting = register.in_states(tx, [State.APPROVED], limit=_BATCH)
+        for item in waiting:
+            approved = self._confirmed(item)
+            if approved is not None:
+                self._send_one(approved, item)
+        return len(waiting) == _BATCH
+
+    def _send_one(self, approved: Approved, item: ItemId) -> None:
+        try:
+            send(approved, dispatch=self.dispatch, device=self.device)
+        except NotSo:
+            with self.dispatch.database.read() as tx:
+                if self.dispatch.register.row(tx, item).state is State.APPROVED:
+                    raise
+            # Somebody decided otherwise a moment ago: that decision stands.
+
+    def _confirmed(self, item: ItemId) -> Approved | None:
+        """The whole chain once more; an approval that stands no longer lapses, and the item waits for a new one."""
+        database, register = self.dispatch.database, self.dispatch.register
+        with database.write() as tx:
+            held = register.load(tx, item)
+            if not isinstance(held, Held):
+                return None
+            try:
+                return confirm(tx, held, desk=self.desk, policy=self.policy)
+            except NotSo as why:
+                if register.row(tx, item).state is State.APPROVED:
+                    lapse(tx, held, why, desk=self.desk)
+        return None
+
+    def _restore(self) -> bool:
+        database, register = self.dispatch.database, self.dispatch.register
+        with database.read() as tx:
+            altered = self.dispatch.releases.current(tx, ReleaseState.ALTERED)
+        for row in altered:
+            with database.read() as tx:
+                held = register.load(tx, row.item)
+                approved = confirm_released(tx, held, desk=self.desk) if isinstance(held, Held) else None
+            if approved is not None:
+                restore(approved, dispatch=self.dispatch)
+        return False
+
+    def _take_back(self) -> bool:
+        database = self.dispatch.database
+        with database.read() as tx:
+            due = open_withdrawals(tx, desk=self.desk, limit=_BATCH)
+        for request in due:
+            try:
+                withdraw(
+                    request.item,
+                    dispatch=self.dispatch,
+                    by=request.by,
+                    facts={"statement_sha256": request.statement_sha256},
+                )
+            except NotSo:
+                # It was carried out before a crash, or ended otherwise: the request is closed either way.
+                pass
+            with database.write() as tx:
+                close_withdrawal(tx, request.item, desk=self.desk)
+        return len(due) == _BATCH
+
+    def _retire(self) -> bool:
+        """Originals whose copy has gone, if they are still the same arrival; whatever else stands there now stays."""
+        database, register = self.dispatch.database, self.dispatch.register
+        with database.read() as tx:
+            due = [(item, register.row(tx, item)) for item in to_retire(tx, limit=_BATCH)]
+        for item, row in due:
+            retirer = self.retirers.get(row.arrival.source)
+            removed = retirer is not None and retirer.retire(row.arrival)
+            # A crash here: it is gone and not recorded; the next round finds it gone and records that.
+            event = Event(name=EventName.ORIGINAL_RETIRED, item=item, facts={"removed": removed})
+            with database.write() as tx:
+                register.set_retired(tx, item, event)
+        return len(due) == _BATCH
+
+
+def require_guard(alive: bool) -> None:
+    """Raises Unavailable without a live guard, before anything is tried that would need one."""
+    if not alive:
+        raise Unavailable(
+            "The guard of the device's side is not there, so nothing is released.",
+            advice="It is started again by itself; if this stays, see `transfer doctor`.",
+            clauses=("G5",),
+        )

@@ -1,0 +1,30 @@
+"""Which policy and which settings are in force: the digests that the last start adopted, with an entry in the log."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from transfer.model.events import Event
+from transfer.model.identifiers import Sha256
+from transfer.store.database import ReadTx, Recorder, WriteTx
+from transfer.store.schema import META
+
+POLICY = "policy_sha256"
+SETTINGS = "settings_sha256"
+
+
+def adopted(tx: ReadTx, what: str) -> Sha256 | None:
+    """The digest in force of POLICY or SETTINGS; None before the first adoption."""
+    found = tx.connection.execute(select(META.c.value).where(META.c.key == what)).scalar_one_or_none()
+    return None if found is None else Sha256(found)
+
+
+def adopt(tx: WriteTx, what: str, sha256: Sha256, event: Event, *, recorder: Recorder) -> bool:
+    """Puts a digest in force with its entry; False, and no entry, if it was already."""
+    if adopted(tx, what) == sha256:
+        return False
+    row = upsert(META).values(key=what, value=sha256)
+    tx.connection.execute(row.on_conflict_do_update(index_elements=[META.c.key], set_={"value": sha256}))
+    recorder.append(tx, event)
+    return True

@@ -1,0 +1,130 @@
+"""The composition root: builds a workspace's records, ends, keys and clocks out of its settings.
+
+What enters: a workspace's folder. What leaves: a `Site`, with which every command works, and the gateway's parts.
+Nothing is started here.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transfer.approvals.authority import Root, parse_root
+from transfer.approvals.desk import Desk
+from transfer.audit.log import Log
+from transfer.errors import Misuse
+from transfer.model.clock import Clock
+from transfer.policy.rulebook import load_policy
+from transfer.policy.rules import Policy
+from transfer.settings import ScannerKind, Settings, load_settings
+from transfer.store.adoption import POLICY, adopted
+from transfer.store.blobs import Blobs
+from transfer.store.database import Database
+from transfer.store.manifests import Manifests
+from transfer.store.register import Register
+from transfer.store.releases import Releases
+from transfer.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    from transfer.inspection.scan import Scanner
+
+LOG_KEY = "log.key"
+ROOT_FILE = "first-approver.vkey"
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The present instant."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One opened workspace."""
+
+    workspace: Workspace
+    settings: Settings
+    policy: Policy
+    db: Database
+    log: Log
+    register: Register
+    releases: Releases
+    manifests: Manifests
+    desk: Desk
+    blobs: Blobs
+    clock: Clock
+
+    def require_policy_in_force(self) -> None:
+        """Raises Misuse if `policy.toml` is not the one the gateway judges by: a decision names its digest."""
+        with self.db.read() as tx:
+            in_force = adopted(tx, POLICY)
+        if in_force != self.policy.sha256:
+            raise Misuse(
+                f"{self.workspace.policy_file} was changed since the gateway last started; decisions are bound to a policy.",
+                advice="Restart the gateway to put the changed policy in force, or undo the change.",
+                clauses=("G10",),
+            )
+
+
+def find_site(explicit: Path | None) -> Site:
+    """The workspace meant by an option, the environment or the current folder. Raises Misuse."""
+    return open_site(Workspace(find_workspace(explicit, os.environ, Path.cwd())))
+
+
+def open_site(workspace: Workspace) -> Site:
+    """Opens a workspace's records. Raises Misuse, Tampered, Unavailable."""
+    settings = load_settings(workspace.root)
+    workspace.check_modes()
+    policy = load_policy(workspace.policy_file)
+    root = read_root(workspace)
+    return assemble(workspace, settings, policy, Database.open(workspace.database), root)
+
+
+def assemble(workspace: Workspace, settings: Settings, policy: Policy, db: Database, root: Root) -> Site:
+    """Puts the records together over an open database."""
+    clock = SystemClock()
+    log = Log(origin=settings.gateway.origin, clock=clock, entropy=secrets.token_bytes)
+    register = Register(log, clock=clock)
+    return Site(
+        workspace=workspace,
+        settings=settings,
+        policy=policy,
+        db=db,
+        log=log,
+        register=register,
+        releases=Releases(log),
+        manifests=Manifests(),
+        desk=Desk(register=register, recorder=log, clock=clock, entropy=secrets.token_bytes, root=root),
+        blobs=Blobs(workspace.state),
+        clock=clock,
+    )
+
+
+def read_root(workspace: Workspace) -> Root:
+    """The first approver, where every chain of signatures ends; kept outside the database."""
+    path = workspace.keys / ROOT_FILE
+    try:
+        return parse_root(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misuse(
+            f"The first approver's verifier key {path} cannot be read.",
+            advice="It is made by `transfer init` and never changes; restore it from the backup.",
+            clauses=("G1",),
+        ) from error
+
+
+def build_scanner(settings: Settings, policy: Policy) -> Scanner:
+    """The malware scanner of the settings."""
+    from transfer.inspection.scan import NoScanner
+
+    if settings.scanner.kind is ScannerKind.NONE:
+        return NoScanner()
+    from transfer.inspection.clamd import ClamdScanner
+
+    return ClamdScanner(settings=settings.scanner, policy=policy)  # adapted below
