@@ -71,6 +71,22 @@ def test_a_medium_under_a_text_s_name_does_not_agree() -> None:
     assert caught.value.finding.detail["content"] == "application/pdf"
 
 
+@pytest.mark.parametrize(
+    ("brand", "suffix"), [(b"avif", ".avif"), (b"mif1", ".avif"), (b"avif", ".heic"), (b"mif1", ".heic")]
+)
+def test_the_brand_that_heic_and_avif_share(brand: bytes, suffix: str) -> None:
+    content = samples.avif(exif=False).replace(b"ftypavif", b"ftyp" + brand, 1)
+    if suffix == ".avif":
+        assert understood(content, suffix)[0].format is Format.AVIF
+    else:
+        assert refused(content, suffix) in {Code.TYPE_MISMATCH, Code.UNDECODABLE}
+
+
+@pytest.mark.parametrize("brand", [b"mp42", b"iso6", b"M4V ", b"dash", b"MSNV", b"3gp5"])
+def test_brands_that_cameras_give_their_mp4(mp4: bytes, brand: bytes) -> None:
+    assert understood(mp4.replace(b"ftypisom", b"ftyp" + brand, 1), ".mp4")[0].format is Format.MP4
+
+
 def test_what_libmagic_takes_for_a_mail_may_be_a_caption() -> None:
     assert agreed_format("message/rfc822", ".txt") is Format.TEXT
     understood(b"From: the choir\nTo: all of you\n\nCome!\n", ".txt")

@@ -6,7 +6,9 @@ libmagic is trusted to name a type and nothing else; a real decode must agree be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 import pylibmagic  # noqa: F401  # must come before magic: it points libmagic at the database it was built with
 
@@ -19,24 +21,30 @@ from transfer.model.media import Family, Format
 
 HEAD_BYTES = 16_384
 
-_BY_TYPE = {
-    "image/jpeg": Format.JPEG,
-    "image/png": Format.PNG,
-    "image/apng": Format.PNG,
-    "image/vnd.mozilla.apng": Format.PNG,
-    "image/webp": Format.WEBP,
-    "image/gif": Format.GIF,
-    "image/heic": Format.HEIC,
-    "image/heif": Format.HEIC,
-    "image/heic-sequence": Format.HEIC,
-    "image/heif-sequence": Format.HEIC,
-    "image/avif": Format.AVIF,
-    "image/avif-sequence": Format.AVIF,
-    "video/mp4": Format.MP4,
-    "video/x-m4v": Format.MP4,
-    "video/quicktime": Format.MOV,
-    "video/webm": Format.WEBM,
-}
+_BY_TYPE: Mapping[str, tuple[Format, ...]] = MappingProxyType(
+    {
+        "image/jpeg": (Format.JPEG,),
+        "image/png": (Format.PNG,),
+        "image/apng": (Format.PNG,),
+        "image/vnd.mozilla.apng": (Format.PNG,),
+        "image/webp": (Format.WEBP,),
+        "image/gif": (Format.GIF,),
+        "image/heic": (Format.HEIC,),
+        "image/heic-sequence": (Format.HEIC,),
+        # The brand that HEIC and AVIF have in common: which of the two it is, the decoder of that one alone will say.
+        "image/heif": (Format.HEIC, Format.AVIF),
+        "image/heif-sequence": (Format.HEIC, Format.AVIF),
+        "image/avif": (Format.AVIF,),
+        "image/avif-sequence": (Format.AVIF,),
+        "video/mp4": (Format.MP4,),
+        "video/x-m4v": (Format.MP4,),
+        # What some cameras and phones call their MP4; whether there is a picture of an allowed codec shows later.
+        "video/3gpp": (Format.MP4,),
+        "audio/mp4": (Format.MP4,),
+        "video/quicktime": (Format.MOV,),
+        "video/webm": (Format.WEBM,),
+    }
+)
 _NO_OPINION = frozenset({"application/octet-stream", "application/x-empty", ""})
 
 # What libmagic is sure of when it says so, because such files begin with a line of their own.
@@ -107,24 +115,24 @@ def agreed_format(sniffed: str, suffix: str) -> Format:
     TEXT_IS_PROGRAM where a file that goes by a text's name begins as a program or a markup document does.
     """
     named = format_of_suffix(suffix)
-    found = _BY_TYPE.get(sniffed)
+    found = _BY_TYPE.get(sniffed, ())
     if named is None:
         raise Unfit(Code.TYPE_UNKNOWN, suffix=suffix, content=sniffed)
     if named.family is Family.TEXT:
-        return _agreed_text(sniffed, named, found)
-    if found is named:
+        return _agreed_text(sniffed, named)
+    if named in found:
         return named
     if sniffed in _NO_OPINION:
         raise Unfit(Code.TYPE_UNKNOWN, suffix=suffix, content=sniffed)
     raise Unfit(Code.TYPE_MISMATCH, suffix=suffix, content=sniffed)
 
 
-def _agreed_text(sniffed: str, named: Format, found: Format | None) -> Format:
+def _agreed_text(sniffed: str, named: Format) -> Format:
     if sniffed in _PROGRAMS:
         raise Unfit(Code.TEXT_IS_PROGRAM, content=sniffed)
     # libmagic guesses a dozen kinds of text from ordinary prose (a mail, a poem in C), and has no opinion on very short
     # ones: whether it really is text is for the strict decoder to say. Anything else it names is another format.
     prose = sniffed.startswith(("text/", "message/")) or sniffed == "application/x-subrip"
-    if found is not None or not (prose or sniffed in _NO_OPINION):
+    if not (prose or sniffed in _NO_OPINION):
         raise Unfit(Code.TYPE_MISMATCH, suffix=named.suffixes[0], content=sniffed)
     return named
