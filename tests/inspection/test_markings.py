@@ -96,3 +96,9 @@ def test_a_sensitivity_label_in_xmp_is_a_marking() -> None:
 def test_the_words_of_a_file_never_reach_a_finding() -> None:
     _, findings = understood(samples.text("SECRET meeting with Jo Public at nine"), ".txt")
     assert "Jo Public" not in repr(findings)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]))
+def test_a_mark_between_any_bytes_of_metadata_is_found(before: bytes, after: bytes, encoding: str) -> None:
+    block = before + "\n\nSECRET\n\n".encode(encoding) + after
+    assert "SECRET" in marks_in(text_of(block), MARKS)

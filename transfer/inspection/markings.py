@@ -17,6 +17,10 @@ _LABEL = re.compile(r"msip_label_([0-9a-f]{8}-[0-9a-f-]{27})", re.IGNORECASE)
 # What TikTok writes into files it hands out: `vid:v0900f…` as comment, and `aigc_info`,
 # which stands in an MP4 directly behind the word `mdta`.
 _TIKTOK = re.compile(r"\bvid:v[0-9][0-9a-z]{4,}|aigc_info", re.IGNORECASE)
+# Three characters or more of valid UTF-8: what a camera notes in binary is left out, which is most of it.
+_RUN = re.compile(
+    rb"(?:[\t\n\r\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){3,}"
+)
 _GAP = re.compile(r"[\s\-_/:.|\u2010-\u2015\u2212]+")
 
 
@@ -52,13 +56,16 @@ def tiktok_marks_in(untrusted: str) -> tuple[str, ...]:
 
 
 def text_of(untrusted: bytes) -> str:
-    """Everything readable in a block of metadata: UTF-8 where it is, and UTF-16 by leaving its zero bytes out."""
-    return untrusted[:MAX_TEXT].replace(b"\0", b"").decode("utf-8", "replace")
+    """The words in a block of metadata, one run a line: UTF-8 as it is, and UTF-16 by leaving its zero bytes out."""
+    runs = _RUN.findall(untrusted[:MAX_TEXT].replace(b"\0", b""))
+    return b"\n".join(runs).decode("utf-8", "replace")
 
 
 def _words(text: str) -> str:
     text = unicodedata.normalize("NFKC", text)
-    text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    invisible = [ord(character) for character in set(text) if unicodedata.category(character) == "Cf"]
+    if invisible:
+        text = text.translate(dict.fromkeys(invisible))
     return _GAP.sub(" ", text)
 
 
