@@ -152,6 +152,7 @@ def _line_numbers(text: str) -> Mapping[Path_, int]:
                 counts[name] = counts.get(name, -1) + 1
                 table = (*_split_key(name), counts[name])
                 lines.setdefault(table, number)
+                lines.setdefault(_split_key(name), number)
                 continue
             if found := _HEADER.fullmatch(line):
                 table = _under_lists(_split_key(found["name"]), counts)

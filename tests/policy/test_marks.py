@@ -1,0 +1,64 @@
+"""Protective markings in names and texts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.policy.evidence import UNIVERSITY
+from transfer.inspection.markings import marks_in
+from transfer.policy.marks import find_marks
+
+MARKS = UNIVERSITY.marks
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("CONFIDENTIAL", "confidential"),
+        ("This is confidential.", "confidential"),
+        ("official sensitive", "official-sensitive"),
+        ("OFFICIAL_SENSITIVE", "official-sensitive"),
+        ("Official\u2011Sensitive", "official-sensitive"),
+        ("NOT\nFOR  PUBLICATION", "not for publication"),
+        ("ＣＯＮＦＩＤＥＮＴＩＡＬ", "confidential"),
+        ("CONFI\u200bDENTIAL", "confidential"),
+        ("CONFIDENTIAL2024 or CONFIDENTIAL 2024", "confidential"),
+        ("marked SECRET today", "SECRET"),
+        ("DRAFT_3", "DRAFT"),
+    ],
+)
+def test_found(text: str, mark: str) -> None:
+    assert mark in find_marks(text, MARKS)
+
+
+@pytest.mark.parametrize("text", ["", "confidentiality", "a secret garden", "first draft", "restricted area", "XDRAFT"])
+def test_not_found(text: str) -> None:
+    assert find_marks(text, MARKS) == ()
+
+
+def test_in_a_name_case_does_not_count() -> None:
+    assert find_marks("a secret garden", MARKS, names=True) == ("SECRET",)
+    assert find_marks("Draft-2", MARKS, names=True) == ("DRAFT",)
+
+
+def test_no_marks_no_findings() -> None:
+    assert find_marks("CONFIDENTIAL", ()) == ()
+    assert find_marks("anything", ("", " ", "--")) == ()
+
+
+@given(st.text(), st.lists(st.text(max_size=8), max_size=4).map(tuple))
+def test_any_text_against_any_marks(text: str, marks: tuple[str, ...]) -> None:
+    assert set(find_marks(text, marks)) <= set(marks)
+    assert set(find_marks(text, marks)) <= set(find_marks(text, marks, names=True))
+
+
+@given(st.sampled_from(MARKS), st.text(alphabet=" .,-_!\n", max_size=5), st.text(alphabet=" .,-_!\n", max_size=5))
+def test_a_mark_between_punctuation_is_found(mark: str, before: str, after: str) -> None:
+    assert mark in find_marks(f"word {before}{mark}{after} word", MARKS)
+
+
+@given(st.lists(st.sampled_from([*MARKS, "garden", "Secret", "draft", "-", "\u200b", "X"]), max_size=6).map(" ".join))
+def test_inspection_reads_texts_by_the_same_rules(text: str) -> None:
+    assert set(marks_in(text, MARKS)) == set(find_marks(text, MARKS))

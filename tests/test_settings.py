@@ -1,0 +1,261 @@
+"""Settings and workspace: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transfer.errors import Misuse
+from transfer.model.identifiers import DeviceId, PersonId, SourceId
+from transfer.settings import ScannerKind, Settings, ValveMode, load_settings
+from transfer.settings_text import NewSource, quoted, render_settings
+from transfer.strict_toml import Document, nearest
+from transfer.workspace import Workspace, find_workspace
+
+SAM = PersonId("u_" + "1" * 32)
+WHOLE = f"""\
+[gateway]
+origin = "gateway.example.org/audit/2026"
+
+[[source]]
+id = "staging"
+path = "staging"
+submitter = "{SAM}"
+
+[release]
+device = "ipad"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "transfer.toml").write_text(text)
+    return folder
+
+
+def misuse(folder: Path, text: str) -> str:
+    with pytest.raises(Misuse) as caught:
+        load_settings(written(folder, text))
+    return str(caught.value)
+
+
+def test_the_shortest_settings_that_work(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, WHOLE))
+    assert settings.sources[0].folder == tmp_path / "staging"
+    assert settings.sources[0].submitter_id == SAM
+    assert settings.release.folder == tmp_path / "release"
+    assert settings.release.aside_folder == tmp_path / "release-aside"
+    assert settings.release.device_id == "ipad"
+    assert settings.valve.mode is ValveMode.REQUIRE
+    assert settings.scanner.kind is ScannerKind.NONE
+    assert settings.intake.min_free_bytes == 500_000_000
+
+
+def test_valve_may_be_written_in_short(tmp_path: Path) -> None:
+    assert load_settings(written(tmp_path, 'valve = "prefer"\n' + WHOLE)).valve.mode is ValveMode.PREFER
+    assert load_settings(written(tmp_path, WHOLE + '[valve]\nmode = "prefer"\n')).valve.mode is ValveMode.PREFER
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "said"),
+    [
+        (("origin =", "orgin ="), 2, "Did you mean `origin`?"),
+        (("[release]", "[relaese]"), 9, "Did you mean `release`?"),
+        (("submitter =", "submiter ="), 7, "Did you mean `submitter`?"),
+        (("[[source]]", "[[sources]]"), 4, "Did you mean `source`?"),
+        (('device = "ipad"', 'device = "iPad!"'), 10, "lower-case letters"),
+        ((f'submitter = "{SAM}"', 'submitter = "sam"'), 7, "pseudonym"),
+        (('path = "staging"', 'path = "staging"\nkind = "foldr"'), 7, "did you mean 'folder'"),
+        (('device = "ipad"', 'device = "ipad"\n[intake]\nmin_free_bytes = "5 gigs"'), 12, "«50 MB»"),
+        (('device = "ipad"', 'device = "ipad"\n[sandbox]\nworkers = "2"'), 12, "sandbox.workers"),
+        (('device = "ipad"', 'device = "ipad"\n[scanner]\nkind = "clamd"'), 11, "either `socket` or `host`"),
+        (('device = "ipad"', 'device = "ipad'), 10, "not TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, change: tuple[str, str], line: int, said: str) -> None:
+    assert change[0] in WHOLE
+    message = misuse(tmp_path, WHOLE.replace(*change))
+    assert f"transfer.toml, line {line}:" in message
+    assert said in message
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    assert "`release` is missing" in misuse(tmp_path, WHOLE[: WHOLE.index("[release]")])
+
+
+def test_no_settings_at_all(tmp_path: Path) -> None:
+    with pytest.raises(Misuse, match=r"There is no transfer\.toml"):
+        load_settings(tmp_path)
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "transfer.toml").write_bytes(b"[gateway]\norigin = '\xff'\n")
+    with pytest.raises(Misuse, match="line 2: this is not UTF-8"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('device = "ipad"', 'device = "ipad"\npath = "staging/out"'), "lie in one another"),
+        (('path = "staging"', 'path = "release"'), "lie in one another"),
+        (('path = "staging"', 'path = "."'), "is the workspace itself"),
+        (('path = "staging"', 'path = "state/raw"'), "lie in one another"),
+        (('device = "ipad"', 'device = "ipad"\naside = "release/aside"'), "lie in one another"),
+        (('device = "ipad"', 'device = "ipad"\npath = "x/../staging"'), "lie in one another"),
+    ],
+)
+def test_no_end_lies_in_another(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    assert said in misuse(tmp_path, WHOLE.replace(*change))
+
+
+def test_a_link_does_not_hide_that_two_ends_are_one(tmp_path: Path) -> None:
+    (tmp_path / "staging").mkdir()
+    (tmp_path / "out").symlink_to("staging")
+    assert "lie in one another" in misuse(tmp_path, WHOLE.replace('device = "ipad"', 'device = "ipad"\npath = "out"'))
+
+
+def test_two_sources_of_one_name(tmp_path: Path) -> None:
+    twice = WHOLE + f'[[source]]\nid = "staging"\npath = "other"\nsubmitter = "{SAM}"\n'
+    message = misuse(tmp_path, twice)
+    assert "two sources have the id 'staging'" in message
+    assert "line 12" in message
+
+
+def test_the_digest_follows_what_is_in_effect(tmp_path: Path) -> None:
+    digest = load_settings(written(tmp_path, WHOLE)).sha256
+    assert load_settings(written(tmp_path, "# a comment\n" + WHOLE + "[sandbox]\nworkers = 0\n")).sha256 == digest
+    assert load_settings(written(tmp_path, WHOLE + "[sandbox]\nworkers = 1\n")).sha256 != digest
+
+
+def test_what_is_rendered_is_what_is_read(tmp_path: Path) -> None:
+    text = render_settings(
+        origin="gateway.example.org/audit/2026",
+        sources=[NewSource(id=SourceId("staging"), path='o"d\\d\tname', submitter=SAM)],
+        device=DeviceId("ipad"),
+        valve="prefer",
+        clamd_socket="/run/clamd.sock",
+    )
+    settings = load_settings(written(tmp_path, text))
+    assert settings.sources[0].folder == tmp_path / 'o"d\\d\tname'
+    assert settings.valve.mode is ValveMode.PREFER
+    assert settings.scanner.socket == "/run/clamd.sock"
+
+
+def test_every_commented_default_is_the_default(tmp_path: Path) -> None:
+    text = render_settings(
+        origin="a.example",
+        sources=[NewSource(id=SourceId("s"), path="staging", submitter=SAM)],
+        device=DeviceId("ipad"),
+        clamd_socket="/s",
+    )
+    spelled_out = "\n".join(
+        line.removeprefix("# ") if line.startswith("# ") and " = " in line and "#" in line[2:] else line
+        for line in text.splitlines()
+    )
+    assert spelled_out.count("\nworkers = 0") == 1
+    before = load_settings(written(tmp_path, text))
+    assert load_settings(written(tmp_path, spelled_out)) == before
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_quoting_goes_back_and_forth(value: str) -> None:
+    assert tomllib.loads(f"x = {quoted(value)}") == {"x": value}
+
+
+def mistake(text: str) -> Misuse | None:
+    try:
+        Document(text, source="transfer.toml").parse(Settings)
+    except Misuse as error:
+        return error
+    return None
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_settings_or_misuse(text: str) -> None:
+    error = mistake(text)
+    assert error is not None  # no short text says all that is needed
+    assert error.sentence.startswith("transfer.toml")
+
+
+@given(st.sampled_from(WHOLE.splitlines()), st.integers(0, 400), st.text(max_size=4))
+def test_damaged_settings_are_misuse_at_worst(line: str, position: int, put: str) -> None:
+    error = mistake(WHOLE.replace(line, line[: position % (len(line) + 1)] + put))
+    assert error is None or error.advice
+
+
+def test_lines_inside_long_values_are_no_keys() -> None:
+    document = Document('a = """\nb = 1\n[c]\n"""\nd = [\n  "[x]",\n]\n[c]\ne = 1\n', source="f")
+    assert document.place(("c", "e")) == "f, line 9"
+    assert document.place(("c",)) == "f, line 8"
+    assert document.place(("d", 0)) == "f, line 5"
+    assert document.place(("b",)) == "f"
+
+
+def test_nearest_word() -> None:
+    assert nearest("quorom", ["quorum", "roles"]) == "quorum"
+    assert nearest("zzz", ["quorum", "roles"]) is None
+
+
+# --- the workspace -----------------------------------------------------------------------------------------------
+
+
+def test_workspace_is_found_in_order(tmp_path: Path) -> None:
+    one, two, below = tmp_path / "one", tmp_path / "two", tmp_path / "one" / "a" / "b"
+    below.mkdir(parents=True)
+    two.mkdir()
+    written(one, WHOLE)
+    written(two, WHOLE)
+    assert find_workspace(None, {}, below) == one
+    assert find_workspace(None, {"TRANSFER_WORKSPACE": str(two)}, below) == two
+    assert find_workspace(one, {"TRANSFER_WORKSPACE": str(two)}, tmp_path) == one
+    assert find_workspace(Path("../two"), {}, one) == two
+
+
+def test_no_workspace_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(Misuse, match="transfer init DIR"):
+        find_workspace(None, {}, tmp_path)
+    with pytest.raises(Misuse, match=r"has no transfer\.toml"):
+        find_workspace(tmp_path, {}, tmp_path)
+    with pytest.raises(Misuse, match="TRANSFER_WORKSPACE, but it is not a folder"):
+        find_workspace(None, {"TRANSFER_WORKSPACE": str(tmp_path / "gone")}, tmp_path)
+
+
+def private_workspace(root: Path) -> Workspace:
+    workspace = Workspace(root)
+    for folder in (workspace.state, workspace.keys):
+        folder.mkdir()
+        folder.chmod(0o700)
+    key = workspace.keys / "log.key"
+    key.write_bytes(b"secret")
+    key.chmod(0o600)
+    shown = workspace.keys / "log.vkey"
+    shown.write_bytes(b"public")
+    shown.chmod(0o644)
+    return workspace
+
+
+def test_modes_as_they_should_be(tmp_path: Path) -> None:
+    private_workspace(tmp_path).check_modes()
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "mended"),
+    [("state", 0o750, "chmod 700"), ("keys", 0o701, "chmod 700"), ("keys/log.key", 0o640, "chmod 600")],
+)
+def test_modes_that_let_others_in(tmp_path: Path, path: str, mode: int, mended: str) -> None:
+    workspace = private_workspace(tmp_path)
+    os.chmod(tmp_path / path, mode)
+    with pytest.raises(Misuse) as caught:
+        workspace.check_modes()
+    assert f"{mended} {tmp_path / path}" in caught.value.advice
+    assert f"{mode:o}" in caught.value.sentence
+
+
+def test_a_workspace_without_its_private_folders(tmp_path: Path) -> None:
+    with pytest.raises(Misuse, match="cannot be examined"):
+        Workspace(tmp_path).check_modes()
