@@ -22,6 +22,7 @@ from transfer.policy.show import explain_item, explain_rule, policy_facts, reaso
 from transfer.store.register import ItemRow
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+OPEN_DAY = safe_name("open day.jpg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Item:
     """A story to tell."""
 
     item: str = "i-7k3m9q2x"
-    name: SafeName = safe_name("open day.jpg")
+    name: SafeName = OPEN_DAY
     campaign: str | None = "open-day"
     state: State = State.HELD
     waiting_for: WaitingFor | None = None

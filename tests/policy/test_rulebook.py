@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from tests.policy.evidence import FIRST_RUN, UNIVERSITY, evidence, evidences, found, scanned
 from transfer.errors import Misuse
 from transfer.model.findings import Code, ScanAnswer, Severity, WaitingFor
+from transfer.policy.canonical import effective
 from transfer.policy.decide import decide
-from transfer.policy.document import OverlayPolicy
+from transfer.policy.document import OverlayPolicy, RuleTable, WholePolicy
 from transfer.policy.overlay import tighten
 from transfer.policy.rulebook import load_policy, load_shipped, render_site_policy, shipped_folder
 from transfer.policy.rules import STRICTNESS, Evidence, Policy, ScanDemand
@@ -155,12 +157,6 @@ def test_an_overlay_never_loosens(tmp_path: Path, text: str) -> None:
     message = misuse(tmp_path, OVERLAY + text)
     assert "may tighten a policy, never loosen it" in message
     assert message.startswith("policy.toml, line ")
-    assert (
-        "«university»" in message
-        or "approve their own" in message
-        or "no scanner has seen" in message
-        or "«" in message
-    )
 
 
 def test_a_smaller_quorum_than_the_base_is_looser(tmp_path: Path) -> None:
@@ -274,8 +270,6 @@ def test_whatever_loads_is_at_least_as_strict(text: str, given_evidence: Evidenc
 
 
 def test_first_run_differs_in_exactly_one_thing() -> None:
-    from transfer.policy.canonical import effective
-
     strict, first = effective(UNIVERSITY), effective(FIRST_RUN)
     assert strict["malware"] == {"scan": "required", "max_signature_age_days": 7}
     assert first["malware"] == {"scan": "when-available", "max_signature_age_days": 7}
@@ -308,6 +302,27 @@ def test_the_shipped_policy_is_strict() -> None:
 @pytest.mark.parametrize("policy", [UNIVERSITY, FIRST_RUN], ids=["university", "first-run"])
 def test_every_finding_has_a_rule(policy: Policy) -> None:
     assert {code for rule in policy.rules for code in rule.on} == set(Code)
+
+
+def test_the_handbook_names_everything_that_a_policy_can_say() -> None:
+    handbook = (shipped_folder() / "README.md").read_text()
+    for name, field in WholePolicy.model_fields.items():
+        key = field.alias or name
+        assert any(spelled in handbook for spelled in (f"`{key}`", f"`[{key}]`", f"`[[{key}]]`")), key
+        for inner in getattr(field.annotation, "model_fields", {}):
+            assert f"`{inner}`" in handbook, inner
+    for key in RuleTable.model_fields:
+        assert f"`{key}`" in handbook, key
+    for code in Code:
+        assert f"`{code.value}`" in handbook, code
+
+
+def test_the_examples_of_the_handbook_load(tmp_path: Path) -> None:
+    handbook = (shipped_folder() / "README.md").read_text()
+    examples = re.findall(r"```toml\n(.*?)```", handbook, re.DOTALL)
+    assert examples
+    for example in examples:
+        assert loaded(tmp_path, example).sha256 != UNIVERSITY.sha256
 
 
 # --- the digest --------------------------------------------------------------------------------------------------
