@@ -8,6 +8,7 @@ they make of untrusted bytes, runs confined; a child trusts the requests and nob
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -39,6 +40,8 @@ from transfer.sandbox.wire import (
 from transfer.sandbox.zygote import Work, serve
 
 _MOST_DESCRIPTORS = 2
+# Python imports a codec when it first meets its name: a confined child could not.
+_ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "cp437")
 
 
 @dataclass(slots=True)
@@ -88,6 +91,8 @@ def media_hands() -> Hands:
     from transfer.disarm import remake
     from transfer.inspection import probe
 
+    for encoding in _ENCODINGS:
+        codecs.lookup(encoding)
     probe.warm()
     remake.warm()
 
@@ -117,6 +122,9 @@ def media_hands() -> Hands:
 def residue_hands() -> Hands:
     """Imports the independent readers, which share no code with the writers."""
     from transfer.disarm import residue
+
+    for encoding in _ENCODINGS:
+        codecs.lookup(encoding)
 
     def look(request: ResidueRequest, clean: int) -> ResidueReply:
         return ResidueReply(findings=residue.residue(clean, format=request.format))

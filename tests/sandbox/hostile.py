@@ -246,7 +246,10 @@ def main(arguments: list[str]) -> None:
         return work_with(Hands(examine=_examine, rebuild=_rebuild))
 
     serve(
-        socket.socket(fileno=int(control)), warm=warm, limits=ChildLimits(**json.loads(limits)), prefer=valve == "prefer"
+        socket.socket(fileno=int(control)),
+        warm=warm,
+        limits=ChildLimits(**json.loads(limits)),
+        prefer=valve == "prefer",
     )
 
 

@@ -104,13 +104,14 @@ def _limit_resources(limits: ChildLimits, baseline: Baseline) -> None:
     _limit(resource.RLIMIT_MSGQUEUE, 0)
     _limit(resource.RLIMIT_DATA, baseline.data + limits.memory_bytes)
     _limit(resource.RLIMIT_AS, baseline.address_space + limits.memory_bytes + _RESERVED)
-    _limit(resource.RLIMIT_CPU, limits.cpu_seconds)
+    _limit(resource.RLIMIT_CPU, limits.cpu_seconds, grace=5)  # first SIGXCPU, which says why, then SIGKILL
 
 
-def _limit(kind: int, value: int) -> None:
+def _limit(kind: int, value: int, *, grace: int = 0) -> None:
     hard = resource.getrlimit(kind)[1]
-    bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (bound, bound))
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard - grace)
+    resource.setrlimit(kind, (value, value + grace))
 
 
 class _CapabilityHeader(ctypes.Structure):
