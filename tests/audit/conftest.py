@@ -12,6 +12,10 @@ import pytest
 
 from transfer.audit.log import Log
 from transfer.audit.notes import Ed25519Signer
+from transfer.audit.publish import Publisher
+from transfer.audit.reader_database import DatabaseReader
+from transfer.audit.reader_folder import FolderReader
+from transfer.audit.verify import VerifyReport, verify_log
 from transfer.model.events import EntryRef, Event, EventName, FileFact
 from transfer.model.identifiers import ItemId, PersonId, Sha256, item_id_from_entropy
 from transfer.store import journal
@@ -89,6 +93,27 @@ class Bench:
             with self.db.write() as tx:
                 refs.append(self.log.append(tx, event(number)))
         return refs
+
+    @property
+    def publisher(self) -> Publisher:
+        return Publisher(db=self.db, log_dir=self.log_dir, signer=self.signer, origin=ORIGIN, clock=self.clock)
+
+    def publish(self, count: int = 0) -> int:
+        """`count` more entries, signed and published."""
+        self.record(count)
+        self.publisher.sign()
+        return self.publisher.publish()
+
+    def verify_folder(self, **given) -> VerifyReport:
+        return verify_log(FolderReader(self.log_dir), [self.signer.verifier], origin=ORIGIN, **given)
+
+    def verify_database(self, **given) -> VerifyReport:
+        with self.db.read() as tx:
+            return verify_log(DatabaseReader(tx), [self.signer.verifier], origin=ORIGIN, **given)
+
+    def files(self) -> list[str]:
+        """Relative paths of everything in the log's folder."""
+        return sorted(str(p.relative_to(self.log_dir)) for p in self.log_dir.rglob("*") if not p.is_dir())
 
     def sql(self, *statements: str) -> None:
         """Edits the database as somebody with the file in hand would: without the triggers."""

@@ -14,14 +14,13 @@ What enters: events of ours, or untrusted leaves. What leaves: bytes, or the par
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeGuard
 
-from transfer.audit.canonical import parse_canonical, render_canonical
+from transfer.audit.canonical import decode_json, parse_canonical, render_canonical
 from transfer.audit.merkle import leaf_hash
 from transfer.errors import Misuse, Tampered
 from transfer.model.clock import parse_time
@@ -133,10 +132,7 @@ def parse_leaf(untrusted: bytes) -> Leaf:
 
 def decode_leaf(untrusted: bytes) -> dict[str, Any]:
     """The leaf as a dictionary, quickly: well-formed JSON, the spelling not compared. Raises Tampered."""
-    try:
-        body = _decode(untrusted.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise Tampered("This entry is not JSON.") from error
+    body = decode_json(untrusted)
     if not isinstance(body, dict):
         raise Tampered("This entry is not a JSON object.")
     return body
@@ -192,6 +188,3 @@ def _is_time(value: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-_decode = json.JSONDecoder().decode

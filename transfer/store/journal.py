@@ -195,14 +195,6 @@ def hashes(tx: ReadTx, level: int, first: int, count: int) -> list[bytes]:
     return list(tx.connection.execute(_SELECT_NODES, {"level_": level, **given}).scalars())
 
 
-def counts(tx: ReadTx) -> tuple[int, int]:
-    """How many entries and how many index rows there are."""
-    return (
-        tx.connection.execute(select(func.count()).select_from(AUDIT_ENTRY)).scalar_one(),
-        tx.connection.execute(select(func.count()).select_from(AUDIT_INDEX)).scalar_one(),
-    )
-
-
 def signed_note(tx: ReadTx, size: int) -> str | None:
     """The checkpoint that was signed for exactly this size, if any."""
     return tx.connection.execute(select(AUDIT_CHECKPOINT.c.note).where(AUDIT_CHECKPOINT.c.size == size)).scalar()

@@ -84,9 +84,10 @@ def _only_grows(table: Table, connection: Connection, **_given: object) -> None:
             f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} BEGIN {_ABORT}; END"
         )
     same = " AND ".join(f"{column.name} = NEW.{column.name}" for column in table.primary_key)
-    connection.exec_driver_sql(  # REPLACE deletes without asking the trigger on DELETE
-        f"CREATE TRIGGER {table.name}_no_replace BEFORE INSERT ON {table.name} "
-        f"WHEN EXISTS (SELECT 1 FROM {table.name} WHERE {same}) BEGIN {_ABORT}; END"  # noqa: S608 names of our own tables
+    taken = f"EXISTS (SELECT 1 FROM {table.name} WHERE {same})"  # noqa: S608 names of our own tables
+    # REPLACE deletes without asking the trigger on DELETE.
+    connection.exec_driver_sql(
+        f"CREATE TRIGGER {table.name}_no_replace BEFORE INSERT ON {table.name} WHEN {taken} BEGIN {_ABORT}; END"
     )
 
 
