@@ -48,7 +48,7 @@ def is_emoji(character: str) -> bool:
     number = ord(character)
     if 0x1F000 <= number <= 0x1FAFF:
         return True
-    return unicodedata.category(character) in {"So", "Sk"} and number > 0x2000 and number != 0x2800
+    return unicodedata.category(character) in {"So", "Sk"} and 0x2000 < number < 0x10000 and number != 0x2800
 
 
 def _kept(text: str) -> str:

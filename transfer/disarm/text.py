@@ -116,7 +116,7 @@ def _words(lines: list[str], form: Format, removed: list[str]) -> tuple[str, ...
 
 
 def _plain(line: str, form: Format, removed: list[str]) -> str:
-    """One line of words without markup; what is taken out may bring two halves of a tag together, so until it stands."""
+    """One line without markup, taken out until nothing changes: what goes may bring the halves of a tag together."""
 
     def judged(match: re.Match[str]) -> str:
         if _PLAIN.fullmatch(match[0].lower()):

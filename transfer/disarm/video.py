@@ -23,6 +23,7 @@ import av
 import av.container
 import av.stream
 
+from transfer.disarm.codec_headers import neutral_header
 from transfer.disarm.descriptors import Inflow, Outflow
 from transfer.disarm.tidy_mp4 import tidy_mp4
 from transfer.disarm.tidy_webm import tidy_webm
@@ -47,7 +48,8 @@ class _Tally:
     content: Any = field(default_factory=hashlib.sha256)
     times: Any = field(default_factory=hashlib.sha256)
     origin: Fraction | None = None  # when the first packet is shown, in seconds
-    last: Fraction = Fraction(0)
+    last: Fraction = Fraction(0)  # when the last one is shown
+    end: Fraction = Fraction(0)  # when that is over
 
     def add(self, packet: Any) -> None:
         """One more packet."""
@@ -59,7 +61,8 @@ class _Tally:
         if self.origin is None:
             self.origin = at
         self.times.update(round((at - self.origin) * 1_000_000).to_bytes(8, "big", signed=True))
-        self.last = max(self.last, at + (packet.duration or 0) * packet.time_base)
+        self.last = max(self.last, at)
+        self.end = max(self.end, at + (packet.duration or 0) * packet.time_base)
 
     @property
     def start(self) -> Fraction:
@@ -87,7 +90,7 @@ def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
         width=width,
         height=height,
         frames=before[0].packets,
-        duration_ms=round(1000 * max(tally.last - max(tally.start, Fraction(0)) for tally in before)),
+        duration_ms=round(1000 * max(tally.end - max(tally.start, Fraction(0)) for tally in before)),
         packets_in=sum(tally.packets for tally in before),
         packets_out=sum(tally.packets for tally in after),
         removed=removed,
@@ -182,6 +185,9 @@ def _outlet(sink: Any, stream: Any, target: Format) -> Any:
         raise Refusal("This codec does not fit the new container.", code=Code.CODEC_NOT_ALLOWED) from error
     alpha = stream.metadata.get("alpha_mode") or stream.metadata.get("ALPHA_MODE")
     outlet.metadata.clear()
+    header = stream.codec_context.extradata
+    if header:
+        outlet.codec_context.extradata = neutral_header(stream.codec_context.name, header)
     if target is Format.MP4:
         # Apple's players know H.265 under hvc1 only; the tag must stay as it was, or hev1 would be written.
         outlet.codec_context.codec_tag = stream.codec_context.codec_tag
