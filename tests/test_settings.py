@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from transfer.errors import Misuse
 from transfer.model.identifiers import DeviceId, PersonId, SourceId
+from transfer.model.spelling import nearest
 from transfer.settings import ScannerKind, Settings, ValveMode, load_settings
 from transfer.settings_text import NewSource, quoted, render_settings
-from transfer.strict_toml import Document, nearest
+from transfer.strict_toml import Document
 from transfer.workspace import Workspace, find_workspace
 
 SAM = PersonId("u_" + "1" * 32)
@@ -198,6 +199,7 @@ def test_lines_inside_long_values_are_no_keys() -> None:
 
 def test_nearest_word() -> None:
     assert nearest("quorom", ["quorum", "roles"]) == "quorum"
+    assert nearest("g66", ["G6", "G12"]) == "G6"
     assert nearest("zzz", ["quorum", "roles"]) is None
 
 

@@ -17,7 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from transfer.errors import Misuse
 from transfer.model.identifiers import DeviceId, PersonId, SourceId, parse_device_id, parse_person_id, parse_source_id
-from transfer.strict_toml import Document, StrictModel, nearest, read_document
+from transfer.model.spelling import nearest
+from transfer.strict_toml import Document, StrictModel, read_document
 from transfer.workspace import Workspace
 
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

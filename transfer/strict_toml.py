@@ -6,10 +6,9 @@ or `Misuse` with a sentence that names the line. Nothing is skipped, guessed or 
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from transfer.errors import Misuse
+from transfer.model.spelling import nearest
 
 MAX_BYTES = 1_000_000
 
@@ -105,12 +105,6 @@ def read_document(path: Path) -> Document:
         line = content.count(b"\n", 0, error.start) + 1
         raise Misuse(f"{path.name}, line {line}: this is not UTF-8.", advice="Save the file as UTF-8 text.") from error
     return Document(text, source=path.name)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was probably meant to be."""
-    found = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 def known_keys(model: type[BaseModel], path: Path_) -> set[str]:

@@ -18,6 +18,7 @@ KNOWN = limit_words(UNIVERSITY.limits, UNIVERSITY.formats)
         ("Too large[: it has {bytes:bytes}].", {"bytes": 52_400_000}, "Too large: it has 52.4 MB."),
         ("Too large[: it has {bytes:bytes}].", {}, "Too large."),
         ("Too large[: {a} of {b}].", {"a": 1}, "Too large."),
+        ("Of this kind[ ({suffix})].", {"suffix": ""}, "Of this kind."),
         ("At most {limit_image}.", {}, "At most 50 MB."),
         ("[At most {limit_time}.]", {}, "At most 10 minutes."),
         ("[{seconds:seconds}]", {"seconds": 3725}, "62 minutes 5 seconds"),

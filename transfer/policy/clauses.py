@@ -6,10 +6,11 @@ nowhere.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from transfer.model.spelling import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +92,8 @@ def require_clause(untrusted: str) -> str:
     """The identifier, if it is one. Raises ValueError with the nearest one."""
     if untrusted in CLAUSES:
         return untrusted
-    near = difflib.get_close_matches(untrusted.upper(), CLAUSES, n=1, cutoff=0.3)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = nearest(untrusted, CLAUSES)
+    hint = f"; did you mean {near}?" if near else ""
     raise ValueError(f"the guidance has no clause {untrusted!a}{hint} (it has G1 to G12)")
 
 

@@ -9,7 +9,6 @@ A policy is one of three kinds: whole (it says everything), an overlay (`extends
 
 from __future__ import annotations
 
-import difflib
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
@@ -17,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from transfer.model.findings import Code, Severity, WaitingFor
 from transfer.model.media import Format
+from transfer.model.spelling import nearest
 from transfer.policy.clauses import CLAUSES, require_clause
 from transfer.policy.decide import RESERVED_RULES
 from transfer.policy.rules import Rule, ScanDemand
@@ -34,8 +34,8 @@ def _one_of(known: type[Known], what: str) -> BeforeValidator:
         words = [member.value for member in known]
         if isinstance(value, str) and value in words:
             return known(value)
-        near = difflib.get_close_matches(str(value), words, n=1, cutoff=0.5)
-        hint = f"; did you mean «{near[0]}»?" if near else f" (there are {', '.join(words)})"
+        near = nearest(str(value), words)
+        hint = f"; did you mean «{near}»?" if near else f" (there are {', '.join(words)})"
         raise ValueError(f"there is no {what} {value!a}{hint}")
 
     return BeforeValidator(check)
@@ -49,8 +49,8 @@ def _then(value: str) -> str:
         raise ValueError(
             f"{value!a} does not say what is waited for ({', '.join(_HOLDS)}); every release waits for approval anyway"
         )
-    near = difflib.get_close_matches(value, answers, n=1, cutoff=0.5)
-    hint = f"; did you mean «{near[0]}»?" if near else ""
+    near = nearest(value, answers)
+    hint = f"; did you mean «{near}»?" if near else ""
     raise ValueError(f"`then` is one of {', '.join(answers)}, not {value!a}{hint}")
 
 

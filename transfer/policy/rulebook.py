@@ -13,11 +13,12 @@ from pathlib import Path
 from transfer.errors import Misuse
 from transfer.model.findings import Code, Severity
 from transfer.model.limits import MediaLimits
+from transfer.model.spelling import nearest
 from transfer.policy.canonical import sealed
 from transfer.policy.document import OverlayPolicy, VariantPolicy, WholePolicy, in_order
 from transfer.policy.overlay import tighten
 from transfer.policy.rules import STRICTNESS, Approval, Malware, Markings, Policy, Retention, Rule, floor
-from transfer.strict_toml import Document, nearest, read_document
+from transfer.strict_toml import Document, read_document
 
 _SUFFIX = ".toml"
 

@@ -10,13 +10,13 @@ import textwrap
 from transfer.errors import NotSo
 from transfer.model.events import Json
 from transfer.model.findings import Code, Reason, Severity
+from transfer.model.spelling import nearest
 from transfer.policy.canonical import effective
 from transfer.policy.clauses import CLAUSES, cite
 from transfer.policy.decide import APPROVAL_RULE, DEFAULT_RULE, NOT_ASKED_RULE
 from transfer.policy.explain import Story, explain
 from transfer.policy.rules import Policy, Rule, ScanDemand
 from transfer.policy.wording import fill, limit_words, say_bytes, say_seconds
-from transfer.strict_toml import nearest
 
 _BUILT_IN = {
     DEFAULT_RULE: "Whatever the gateway notices that no rule names is refused. This is built in.",

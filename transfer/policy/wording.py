@@ -69,7 +69,8 @@ def fill(template: str, detail: Mapping[str, str | int], known: Mapping[str, str
     def bracket(found: re.Match[str]) -> str:
         inside = found[1]
         names = [name for name, _form in _FIELD.findall(inside)]
-        return _filled(inside, detail, known) if all(name in detail or name in known for name in names) else ""
+        said = all(name in known or detail.get(name, "") != "" for name in names)
+        return _filled(inside, detail, known) if said else ""
 
     return _filled(_BRACKET.sub(bracket, template), detail, known)
 
