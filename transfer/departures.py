@@ -7,6 +7,7 @@ reads nothing on the device's side, and every check of an approval is made again
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from transfer.approvals.approve import confirm, confirm_released, lapse
 from transfer.approvals.decisions import close_withdrawal, open_withdrawals
 from transfer.approvals.desk import Desk
 from transfer.approvals.pausing import pause_in_force
-from transfer.errors import NotSo, Unavailable
+from transfer.errors import NotSo
 from transfer.model.ends import Retirer
 from transfer.model.events import Event, EventName
 from transfer.model.identifiers import DeviceId, ItemId, SourceId
@@ -24,7 +25,7 @@ from transfer.release.dispatch import Dispatch
 from transfer.release.renew import ManifestKeeper
 from transfer.release.send import restore, send
 from transfer.release.withdraw import withdraw
-from transfer.store.queues import to_retire
+from transfer.store.queues import raw_kept, to_retire
 from transfer.store.releases import ReleaseState
 
 _BATCH = 50
@@ -106,16 +107,14 @@ class Departures:
         with database.read() as tx:
             due = open_withdrawals(tx, desk=self.desk, limit=_BATCH)
         for request in due:
-            try:
+            # NotSo: it was carried out before a crash, or ended otherwise; the request is closed either way.
+            with contextlib.suppress(NotSo):
                 withdraw(
                     request.item,
                     dispatch=self.dispatch,
                     by=request.by,
                     facts={"statement_sha256": request.statement_sha256},
                 )
-            except NotSo:
-                # It was carried out before a crash, or ended otherwise: the request is closed either way.
-                pass
             with database.write() as tx:
                 close_withdrawal(tx, request.item, desk=self.desk)
         return len(due) == _BATCH
@@ -132,14 +131,5 @@ class Departures:
             event = Event(name=EventName.ORIGINAL_RETIRED, item=item, facts={"removed": removed})
             with database.write() as tx:
                 register.set_retired(tx, item, event)
+                raw_kept(tx, item, self.dispatch.clock.now())
         return len(due) == _BATCH
-
-
-def require_guard(alive: bool) -> None:
-    """Raises Unavailable without a live guard, before anything is tried that would need one."""
-    if not alive:
-        raise Unavailable(
-            "The guard of the device's side is not there, so nothing is released.",
-            advice="It is started again by itself; if this stays, see `transfer doctor`.",
-            clauses=("G5",),
-        )

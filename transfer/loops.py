@@ -38,9 +38,12 @@ class Condition:
 
 
 class Loop(threading.Thread):
-    """Runs `body` every `period` seconds, sooner when `wake` is called or while `body` says there is more to do."""
+    """Runs `body` every `period` seconds, sooner when `wake` is called or `body` says so.
 
-    def __init__(self, name: str, body: Callable[[], bool], *, period: float, condition: Condition) -> None:
+    `body` answers True if there is more to do at once, False if not, or the seconds until there may be something.
+    """
+
+    def __init__(self, name: str, body: Callable[[], bool | float], *, period: float, condition: Condition) -> None:
         super().__init__(name=name, daemon=True)
         self._body = body
         self._period = period
@@ -82,7 +85,9 @@ class Loop(threading.Thread):
             _log.info("going on", loop=self.name)
         self._pause = _FIRST_PAUSE
         self._defects = 0
-        return 0 if more else self._period
+        if isinstance(more, bool):
+            return 0 if more else self._period
+        return more
 
     def _defect(self, error: Exception) -> float:
         self._defects += 1

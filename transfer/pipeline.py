@@ -18,7 +18,7 @@ from transfer.model.chronicle import examined_event, failed_event, held_event, r
 from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult, Verdict
 from transfer.model.identifiers import CampaignId, ItemId, Sha256
 from transfer.model.media import MediaFacts
-from transfer.model.states import Arrived, Examined, Held, Rebuilt, Refused, Spooled, State
+from transfer.model.states import Arrived, Examined, Held, RawBlob, Rebuilt, Refused, Spooled, State
 from transfer.policy.decide import decide
 from transfer.policy.rules import CampaignStanding, Evidence, Policy
 from transfer.sandbox.pool import LeasedChild, Pool
@@ -84,7 +84,7 @@ class Line:
             except Refusal as fault:
                 examined = Unexamined(findings=(Finding(code=Code(fault.code)),))
             if isinstance(examined, Unexamined):
-                self._refuse(record.arrived, record.raw.sha256, record.raw.size, State.SPOOLED, examined.findings)
+                self._refuse(record, State.SPOOLED, examined.findings)
                 return None
             early = self._verdict(examined, (), examined.scans)
             if early.refused:
@@ -179,19 +179,19 @@ class Line:
         maker = self.register.produced(tx, sha256, but=item)
         return maker is not None and not self.register.staged_before(tx, sha256, than=item)
 
-    def _refuse(
-        self, arrived: Arrived, sha256: Sha256, size: int, reached: State, findings: tuple[Finding, ...]
-    ) -> None:
-        verdict = self._judge(arrived, sha256, None, findings, ())
-        refused = _refused(arrived, sha256, size, reached, None, verdict, findings)
-        with self.db.write() as tx:
-            self.register.advance(tx, refused, refused_event(refused), was=reached)
+    def _refuse(self, spooled: Spooled, reached: State, findings: tuple[Finding, ...]) -> None:
+        verdict = self._judge(spooled.arrived, spooled.raw.sha256, None, findings, ())
+        self._refuse_by(verdict, spooled, reached, None, findings)
 
     def _refuse_by(
-        self, verdict: Verdict, spooled: Spooled, reached: State, media: MediaFacts, findings: tuple[Finding, ...]
+        self,
+        verdict: Verdict,
+        spooled: Spooled,
+        reached: State,
+        media: MediaFacts | None,
+        findings: tuple[Finding, ...],
     ) -> None:
-        raw = spooled.raw
-        refused = _refused(spooled.arrived, raw.sha256, raw.size, reached, media, verdict, findings)
+        refused = _refused(spooled.arrived, spooled.raw, reached, verdict, findings, media=media)
         with self.db.write() as tx:
             self.register.advance(tx, refused, refused_event(refused), was=reached)
 
@@ -206,7 +206,7 @@ class Line:
         with self.db.write() as tx:
             reached = self.register.row(tx, item).state  # a step before the fault may have been committed
             self.recorder.append(tx, failed_event(item, reached.value, type(fault).__name__))
-            refused = _refused(spooled.arrived, raw.sha256, raw.size, reached, None, verdict, (finding,))
+            refused = _refused(spooled.arrived, raw, reached, verdict, (finding,))
             self.register.advance(tx, refused, refused_event(refused), was=reached)
         return State.REFUSED
 
@@ -228,18 +228,18 @@ def spooled_of(record: Record) -> Spooled | None:
 
 def _refused(
     arrived: Arrived,
-    sha256: Sha256,
-    size: int,
+    raw: RawBlob,
     reached: State,
-    media: MediaFacts | None,
     verdict: Verdict,
     findings: tuple[Finding, ...],
+    *,
+    media: MediaFacts | None = None,
 ) -> Refused:
     return Refused(
         arrived=arrived,
         reached=reached,
-        sha256=sha256,
-        size=size,
+        sha256=raw.sha256,
+        size=raw.size,
         media=media,
         reasons=verdict.reasons,
         policy_sha256=Sha256(verdict.policy_sha256),

@@ -66,8 +66,8 @@ class Site:
             in_force = adopted(tx, POLICY)
         if in_force != self.policy.sha256:
             raise Misuse(
-                f"{self.workspace.policy_file} was changed since the gateway last started; decisions are bound to a policy.",
-                advice="Restart the gateway to put the changed policy in force, or undo the change.",
+                f"{self.workspace.policy_file} was changed since the gateway last started.",
+                advice="A decision names its policy: restart the gateway to adopt this one, or undo the change.",
                 clauses=("G10",),
             )
 

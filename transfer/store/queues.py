@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import Index, select
+from sqlalchemy import Column, Index, Table, Text, delete, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 
+from transfer.model.clock import render_time
 from transfer.model.findings import WaitingFor
-from transfer.model.identifiers import ItemId
+from transfer.model.identifiers import CampaignId, ItemId
 from transfer.model.states import State
-from transfer.store.database import ReadTx
+from transfer.store.database import ReadTx, WriteTx
 from transfer.store.items import ITEM
+from transfer.store.schema import METADATA
 
 # Partial: they hold only what still waits, however many items there ever were.
 Index("item_to_retire", ITEM.c.seq, sqlite_where=(ITEM.c.state == "released") & (ITEM.c.retired == 0))
 Index("item_waiting", ITEM.c.waiting_for, ITEM.c.seq, sqlite_where=ITEM.c.waiting_for.is_not(None))
+
+# Originals in the spool whose clean copy was released; a row goes when the original does.
+RAW_KEPT = Table(
+    "raw_kept",
+    METADATA,
+    Column("item", Text, primary_key=True),
+    Column("since", Text, nullable=False, index=True),
+    sqlite_strict=True,
+)
 
 
 def to_retire(tx: ReadTx, *, limit: int) -> list[ItemId]:
@@ -30,3 +43,31 @@ def held_waiting(tx: ReadTx, waits: Iterable[WaitingFor], *, limit: int) -> list
         query = select(ITEM.c.item).where(ITEM.c.waiting_for == wait.value, ITEM.c.state == State.HELD.value)
         found += [ItemId(item) for item in tx.connection.scalars(query.order_by(ITEM.c.seq).limit(limit))]
     return found
+
+
+def campaigns_waited_for(tx: ReadTx) -> list[CampaignId | None]:
+    """The campaigns whose standing held items wait for; None for files that lie in none."""
+    query = select(ITEM.c.campaign).where(ITEM.c.waiting_for == WaitingFor.CAMPAIGN.value).distinct()
+    return [None if found is None else CampaignId(found) for found in tx.connection.scalars(query)]
+
+
+def raw_kept(tx: WriteTx, item: ItemId, since: datetime) -> None:
+    """The item is released; its original's blob is kept from now on by the policy's days."""
+    tx.connection.execute(upsert(RAW_KEPT).values(item=item, since=render_time(since)).on_conflict_do_nothing())
+
+
+def raw_due(tx: ReadTx, before: datetime, *, limit: int) -> list[ItemId]:
+    """Released items whose original's blob has been kept since before this moment, longest first."""
+    query = select(RAW_KEPT.c.item).where(RAW_KEPT.c.since < render_time(before)).order_by(RAW_KEPT.c.since)
+    return [ItemId(item) for item in tx.connection.scalars(query.limit(limit))]
+
+
+def raw_gone(tx: WriteTx, item: ItemId) -> None:
+    """The original's blob is let go."""
+    tx.connection.execute(delete(RAW_KEPT).where(RAW_KEPT.c.item == item))
+
+
+def expired_lately(tx: ReadTx, after: datetime, *, limit: int) -> list[ItemId]:
+    """Items that expired after this moment."""
+    query = select(ITEM.c.item).where(ITEM.c.state == State.EXPIRED.value, ITEM.c.decided_at > render_time(after))
+    return [ItemId(item) for item in tx.connection.scalars(query.order_by(ITEM.c.decided_at.desc()).limit(limit))]

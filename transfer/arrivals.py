@@ -1,0 +1,234 @@
+"""From staging to the spool: sees what is dropped, waits until it has settled, takes it up as an item exactly once.
+
+What enters: sightings and notices of the sources. What leaves: items in the register, spooled or refused at the door.
+Events get lost and network folders have none, so that everything is looked at again every `rescan_seconds`; an arrival
+that is in the register already costs one look-up. After a crash the next look finds whatever was not taken up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from transfer.errors import NotSo, Unavailable
+from transfer.intake.admit import TurnedAway, admit
+from transfer.intake.folder import FolderWatcher, Happening, Notice
+from transfer.intake.place import is_leftover
+from transfer.intake.settle import Settled, SettleRules, Settling
+from transfer.model.chronicle import refused_event, spooled_event
+from transfer.model.clock import Clock
+from transfer.model.ends import Source
+from transfer.model.identifiers import ItemId, Sha256, item_id_from_entropy
+from transfer.model.states import Arrival, Refused, Spooled, State
+from transfer.policy.decide import decide
+from transfer.policy.rules import CampaignStanding, Evidence, Policy
+from transfer.store.blobs import Blobs
+from transfer.store.database import Database
+from transfer.store.register import Register
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taking:
+    """What taking up an arrival needs."""
+
+    db: Database
+    register: Register
+    blobs: Blobs
+    policy: Policy
+    clock: Clock
+    entropy: Callable[[int], bytes]
+    reserve: int
+
+    def take(self, arrival: Arrival, source: Source) -> ItemId | None:
+        """The new item; None if it is known already, changed meanwhile, or is nothing anybody dropped.
+
+        Raises Unavailable: the source, the spool or the disk fails; it stays where it is.
+        """
+        with self.db.read() as tx:
+            if self.register.known(tx, arrival) is not None:
+                return None
+        answer = admit(
+            arrival,
+            source=source,
+            blobs=self.blobs,
+            limits=self.policy.limits,
+            allowed_suffixes=self.policy.allowed_suffixes,
+            item=item_id_from_entropy(self.entropy(5)),
+            clock=self.clock,
+            hash_limit=self.policy.hash_limit_bytes,
+            reserve=self.reserve,
+        )
+        if answer is None:
+            return None
+        record = answer if isinstance(answer, Spooled) else self._turned_away(answer)
+        event = spooled_event(record) if isinstance(record, Spooled) else refused_event(record)
+        try:
+            with self.db.write() as tx:
+                self.register.enter(tx, record, event)
+        except NotSo:  # another look took it up a moment ago
+            return None
+        return record.arrived.item
+
+    def _turned_away(self, answer: TurnedAway) -> Refused:
+        arrived = answer.arrived
+        evidence = Evidence(
+            name=arrived.name,
+            post=arrived.post,
+            findings=answer.findings,
+            media=None,
+            scans=(),
+            campaign=CampaignStanding.APPROVED if arrived.campaign else CampaignStanding.UNKNOWN,
+            returning=False,
+        )
+        verdict = decide(evidence, self.policy)
+        return Refused(
+            arrived=arrived,
+            reached=State.ARRIVED,
+            sha256=answer.sha256,
+            size=answer.size,
+            media=None,
+            reasons=verdict.reasons,
+            policy_sha256=Sha256(verdict.policy_sha256),
+            findings=answer.findings,
+        )
+
+
+class Arrivals:
+    """Watches the sources. `round` and `next_due` belong to one thread; notices may come from any."""
+
+    def __init__(
+        self,
+        *,
+        sources: Iterable[Source],
+        taking: Taking,
+        rules: SettleRules,
+        rescan_seconds: float,
+        monotonic: Callable[[], float],
+        taken: Callable[[ItemId], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._watched = [_Watched(source, Settling(rules)) for source in sources]
+        self._taking = taking
+        self._rescan_seconds = rescan_seconds
+        self._monotonic = monotonic
+        self._taken = taken
+        self._wake = wake
+        self._rescan_at = 0.0
+
+    def teller(self, number: int) -> Callable[[Notice], None]:
+        """What the watcher of source `number` calls with its news."""
+        watched = self._watched[number]
+
+        def tell(notice: Notice) -> None:
+            watched.put(notice, self._monotonic())
+            self._wake()
+
+        return tell
+
+    def rescan_now(self) -> None:
+        """The next round looks at everything."""
+        self._rescan_at = 0.0
+
+    def round(self) -> float:
+        """Takes up what has settled; the seconds until there may be something again. Raises Unavailable."""
+        now = self._monotonic()
+        full = now >= self._rescan_at
+        if full:
+            self._rescan_at = now + self._rescan_seconds
+        for watched in self._watched:
+            self._round_of(watched, full=full)
+        dues = [due for watched in self._watched if (due := watched.settling.next_due()) is not None]
+        return max(0.0, min([self._rescan_at, *dues]) - self._monotonic())
+
+    @property
+    def unsettled(self) -> int:
+        """How many files are being waited for."""
+        return sum(watched.settling.next_due() is not None for watched in self._watched)
+
+    def _round_of(self, watched: _Watched, *, full: bool) -> None:
+        watched.apply_news()
+        if full:
+            present = set()
+            for arrival in watched.source.sightings():
+                if self._concerns_us(arrival):
+                    present.add(arrival.path)
+                    self._look(watched, arrival)
+            watched.settling.rescanned(present)
+        for path in watched.settling.due(at=self._monotonic()):
+            found = watched.source.observe(path)
+            if found is None or not self._concerns_us(found):
+                watched.settling.gone(path)
+            else:
+                self._look(watched, found)
+
+    def _concerns_us(self, arrival: Arrival) -> bool:
+        if is_leftover(arrival.path):
+            return False
+        with self._taking.db.read() as tx:
+            return self._taking.register.known(tx, arrival) is None
+
+    def _look(self, watched: _Watched, arrival: Arrival) -> None:
+        answer = watched.settling.seen(arrival, at=self._monotonic())
+        if not isinstance(answer, Settled):
+            return
+        item = self._taking.take(answer.arrival, watched.source)
+        if item is not None:
+            self._taken(item)
+
+
+class _Watched:
+    """One source with what is known of it."""
+
+    def __init__(self, source: Source, settling: Settling) -> None:
+        self.source = source
+        self.settling = settling
+        self._news: deque[tuple[Notice, float]] = deque()
+        self._lock = threading.Lock()
+
+    def put(self, notice: Notice, at: float) -> None:
+        with self._lock:
+            self._news.append((notice, at))
+
+    def apply_news(self) -> None:
+        with self._lock:
+            news = list(self._news)
+            self._news.clear()
+        for notice, at in news:
+            self._apply(notice, at)
+
+    def _apply(self, notice: Notice, at: float) -> None:
+        match notice.happening:
+            case Happening.CLOSED:
+                self.settling.closed(notice.path, at=at)
+            case Happening.CHANGED:
+                self.settling.changed(notice.path, at=at)
+            case Happening.MOVED:
+                self.settling.moved(notice.path, notice.to, at=at)
+            case Happening.GONE:
+                self.settling.gone(notice.path)
+
+
+class Watchers:
+    """Keeps a watcher alive for each folder; where there can be none, the rescans alone have to do."""
+
+    def __init__(self, watchers: Iterable[FolderWatcher]) -> None:
+        self._watchers = list(watchers)
+
+    def tend(self) -> bool:
+        """Starts those that do not run; whether any had to be started, so that everything must be looked at again."""
+        started = False
+        for watcher in self._watchers:
+            if not watcher.alive:
+                watcher.stop()
+                with contextlib.suppress(Unavailable):
+                    watcher.start()
+                    started = True
+        return started
+
+    def stop(self) -> None:
+        """Ends all."""
+        for watcher in self._watchers:
+            watcher.stop()

@@ -1,0 +1,240 @@
+"""The gateway: the loops of one workspace, from start to stop.
+
+    arrivals    staging → spool                      one thread
+    line        spool → verdict                      one thread a sandbox worker
+    departures  approval → device's side and back    one thread
+    log         signs and publishes                  one thread
+    notices     feedback files, the live view        one thread
+    upkeep      retention, scanner, clock            one thread
+
+What enters: the parts, put together by the wiring, after the process has confined itself. What leaves: nothing but
+what the parts do. Another process that decides something changes the database; this one notices by its data version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from transfer import __version__
+from transfer.arrivals import Arrivals, Watchers
+from transfer.audit.publish import Publisher
+from transfer.departures import Departures
+from transfer.errors import TransferError, Unavailable
+from transfer.loops import Condition, Loop
+from transfer.model.events import Event, EventName, Json
+from transfer.model.findings import WaitingFor
+from transfer.model.identifiers import Sha256
+from transfer.model.states import State
+from transfer.notices import Notices
+from transfer.pipeline import Line
+from transfer.return_guard.post import Post
+from transfer.store.adoption import POLICY, SETTINGS, adopt
+from transfer.store.queues import held_waiting
+from transfer.upkeep import Upkeep
+from transfer.worklist import Worklist
+
+_ALL = 1_000_000
+_IDLE_SECONDS = 0.5
+_ROUND_SECONDS = 30.0
+
+
+@dataclass(kw_only=True)
+class Gateway:
+    """One running gateway. `facts` describe this run for the log: valve, scanner; `settings_sha256` what it adopts."""
+
+    line: Line
+    arrivals: Arrivals
+    watchers: Watchers
+    departures: Departures
+    notices: Notices
+    upkeep: Upkeep
+    publisher: Publisher
+    post: Post
+    worklist: Worklist
+    workers: int
+    publish_seconds: float
+    settings_sha256: Sha256
+    valve_complete: bool
+    facts: dict[str, Json]
+    monotonic: Callable[[], float]
+    condition: Condition = field(default_factory=Condition)
+    wake_arrivals: Callable[[], None] = field(default=lambda: None, init=False)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Checks the log, adopts policy and settings, opens the post; records start and stop. Raises Tampered."""
+        report = self.publisher.check_start()
+        self.line.blobs.sweep_temporaries()
+        changed = self._adopt()
+        self._record(EventName.GATEWAY_STARTED, {**self.facts, "entries_checked": report.entries_checked})
+        if not self.valve_complete:
+            self._record(EventName.VALVE_OPEN, {})
+        self.notices.begin()
+        self.post.start()
+        try:
+            self._resume(rejudge=changed)
+            yield
+        finally:
+            self.condition.stopping.set()
+            self.watchers.stop()
+            self.post.close()
+            self.line.media.close()
+            self.line.residue.close()
+            self._last_words()
+
+    def serve(self, ready: Callable[[], None]) -> None:
+        """Runs until stopped. Raises the alarm, if one ended it."""
+        loops = self._loops()
+        self.wake_arrivals = loops["arrivals"].wake
+        for loop in loops.values():
+            loop.start()
+        ready()
+        seen = 0
+        while not self.condition.stopping.wait(0.2):
+            version = self.line.db.data_version()
+            if version != seen:
+                seen = version
+                for name in ("departures", "notices"):
+                    loops[name].wake()
+            if self.post.fault is not None:
+                self.condition.sound(_post_failed(self.post.fault))
+        for loop in loops.values():
+            loop.wake()
+        for loop in loops.values():
+            loop.join(10)
+        if self.condition.alarm is not None:
+            raise self.condition.alarm
+
+    def once(self) -> None:
+        """One sweep of the guard, then all that is there as far as it can go. Raises Unavailable if it could not."""
+        missing: list[Unavailable] = []
+        workers = [self._line_loop(number) for number in range(self.workers)]
+        for worker in workers:
+            worker.start()
+        with _kept(missing):
+            if not self.post.wait_until_alive(_ROUND_SECONDS):
+                raise Unavailable(
+                    "The guard of the device's side did not come.", advice="`transfer doctor` tells what is in its way."
+                )
+            self.post.sweep(_ROUND_SECONDS)
+        with _kept(missing):
+            self._take_what_settles()
+        self.worklist.wait_until_idle(24 * 3600)
+        with _kept(missing):
+            while self.departures.round():
+                pass
+        with _kept(missing):
+            while self.notices.round():
+                pass
+        self.condition.stopping.set()
+        for worker in workers:
+            worker.join(10)
+        if self.condition.alarm is not None:
+            raise self.condition.alarm
+        if missing:
+            raise missing[0]
+        for sentence in self.condition.waits.values():
+            raise Unavailable(sentence)
+
+    def _take_what_settles(self) -> None:
+        until = self.monotonic() + _ROUND_SECONDS
+        self.watchers.tend()
+        self.arrivals.rescan_now()
+        while True:
+            wait = self.arrivals.round()
+            if not self.arrivals.unsettled or self.monotonic() > until:
+                return
+            self.condition.stopping.wait(min(wait, _IDLE_SECONDS))
+
+    def _loops(self) -> dict[str, Loop]:
+        bodies: dict[str, tuple[Callable[[], bool | float], float]] = {
+            "arrivals": (self._arrive, 1.0),
+            "departures": (self.departures.round, 1.0),
+            "log": (self._publish, self.publish_seconds),
+            "notices": (self.notices.round, 1.0),
+            "upkeep": (self._keep_up, 1.0),
+        }
+        loops = {
+            name: Loop(name, body, period=period, condition=self.condition) for name, (body, period) in bodies.items()
+        }
+        return loops | {f"line-{number}": self._line_loop(number) for number in range(self.workers)}
+
+    def _line_loop(self, number: int) -> Loop:
+        return Loop(f"line-{number}", self._carry, period=0.0, condition=self.condition)
+
+    def _arrive(self) -> float:
+        if self.watchers.tend():
+            self.arrivals.rescan_now()
+        return self.arrivals.round()
+
+    def _carry(self) -> bool:
+        item = self.worklist.take(_IDLE_SECONDS)
+        if item is None:
+            return True
+        try:
+            self.line.carry(item)
+        except Unavailable:
+            self.worklist.add([item])
+            raise
+        finally:
+            self.worklist.done()
+        return True
+
+    def _publish(self) -> bool:
+        self.publisher.sign()
+        self.publisher.publish()
+        return False
+
+    def _keep_up(self) -> bool:
+        again = self.upkeep.round()
+        self.worklist.add(again)
+        return False
+
+    def _adopt(self) -> bool:
+        """Puts the policy and the settings in force; whether the policy is another than before."""
+        policy = self.line.policy
+        event = Event(name=EventName.POLICY_ADOPTED, facts={"policy": policy.name, "sha256": policy.sha256})
+        settings = Event(name=EventName.SETTINGS_ADOPTED, facts={"sha256": self.settings_sha256})
+        with self.line.db.write() as tx:
+            changed = adopt(tx, POLICY, Sha256(policy.sha256), event, recorder=self.line.recorder)
+            adopt(tx, SETTINGS, self.settings_sha256, settings, recorder=self.line.recorder)
+        return changed
+
+    def _resume(self, *, rejudge: bool) -> None:
+        """What a crash or a stop left on the line; with another policy also everything that waits for a person."""
+        states = [State.SPOOLED, State.EXAMINED, State.REBUILT]
+        waits = list(WaitingFor) if rejudge else [WaitingFor.CAMPAIGN, WaitingFor.SCANNER]
+        with self.line.db.read() as tx:
+            self.worklist.add(self.line.register.in_states(tx, states, limit=_ALL))
+            self.worklist.add(held_waiting(tx, waits, limit=_ALL))
+
+    def _record(self, name: EventName, facts: dict[str, Json]) -> None:
+        with self.line.db.write() as tx:
+            self.line.recorder.append(tx, Event(name=name, facts=facts))
+
+    def _last_words(self) -> None:
+        """The end of an orderly stop, published; where that fails, the next start finds what is missing."""
+        try:
+            self._record(EventName.GATEWAY_STOPPED, {"version": __version__})
+            self._publish()
+        except Unavailable:
+            return
+
+
+@contextmanager
+def _kept(missing: list[Unavailable]) -> Iterator[None]:
+    """Collects what was unavailable, so that the other steps of one round are still tried."""
+    try:
+        yield
+    except Unavailable as error:
+        missing.append(error)
+
+
+def _post_failed(fault: BaseException) -> TransferError:
+    if isinstance(fault, TransferError):
+        return fault
+    return TransferError(
+        f"The post that hears the guard failed ({type(fault).__name__}).", advice="Nothing is released without it."
+    )

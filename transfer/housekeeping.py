@@ -1,0 +1,118 @@
+"""Retention: what the policy no longer keeps is let go, each with an entry in the log before it goes.
+
+    held, nobody approved it in time      the item expires; its blobs go
+    refused, withdrawn, long ago          the item expires; its blobs go
+    released, long ago                    the original's blob goes; the clean one stays as long as it may be restored
+
+What enters: the policy's days and the clock. A crash between an entry and the removal leaves a blob behind; the next
+rounds of a day look at what expired lately once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from transfer.errors import NotSo
+from transfer.model.clock import Clock
+from transfer.model.events import Event, EventName, FileFact
+from transfer.model.identifiers import ItemId
+from transfer.model.states import State
+from transfer.policy.rules import Policy
+from transfer.store.blobs import Blobs
+from transfer.store.database import Database, Recorder
+from transfer.store.queues import expired_lately, raw_due, raw_gone
+from transfer.store.register import ItemRow, Register
+
+_BATCH = 200
+_GONE = frozenset({State.EXPIRED})
+_AGAIN = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Housekeeping:
+    """One round lets go of whatever is due, in batches."""
+
+    db: Database
+    register: Register
+    recorder: Recorder
+    blobs: Blobs
+    policy: Policy
+    clock: Clock
+
+    def round(self) -> bool:
+        """Whether there may be more at once. Raises Unavailable."""
+        keep = self.policy.retention
+        more = self._expire(State.HELD, keep.unapproved_days)
+        more = self._expire(State.REFUSED, keep.refused_days) or more
+        more = self._expire(State.WITHDRAWN, keep.clean_days) or more
+        more = self._let_raw_go(keep.raw_days) or more
+        self._sweep()
+        return more
+
+    def _expire(self, state: State, days: int) -> bool:
+        before = self.clock.now() - timedelta(days=days)
+        with self.db.read() as tx:
+            due = self.register.decided_before(tx, state, before, limit=_BATCH)
+        for item in due:
+            self._expire_one(item, state, days)
+        return len(due) == _BATCH
+
+    def _expire_one(self, item: ItemId, state: State, days: int) -> None:
+        with self.db.write() as tx:
+            row = self.register.row(tx, item)
+            event = Event(
+                name=EventName.FILE_EXPIRED,
+                item=item,
+                file=_evidence(row),
+                facts={"was": state.value, "days": days, "what": "item"},
+            )
+            try:
+                self.register.mark(tx, item, State.EXPIRED, event, was=frozenset({state}))
+            except NotSo:  # somebody decided about it a moment ago
+                return
+        self._remove_blobs(row)
+
+    def _let_raw_go(self, days: int) -> bool:
+        before = self.clock.now() - timedelta(days=days)
+        with self.db.read() as tx:
+            due = raw_due(tx, before, limit=_BATCH)
+            rows = [self.register.row(tx, item) for item in due]
+        for row in rows:
+            event = Event(
+                name=EventName.FILE_EXPIRED,
+                item=row.item,
+                file=_evidence(row),
+                facts={"days": days, "what": "original"},
+            )
+            with self.db.write() as tx:
+                self.recorder.append(tx, event)
+                raw_gone(tx, row.item)
+            self._remove_raw(row)
+        return len(due) == _BATCH
+
+    def _sweep(self) -> None:
+        with self.db.read() as tx:
+            rows = [self.register.row(tx, item) for item in expired_lately(tx, self.clock.now() - _AGAIN, limit=_BATCH)]
+        for row in rows:
+            self._remove_blobs(row)
+
+    def _remove_blobs(self, row: ItemRow) -> None:
+        self._remove_raw(row)
+        if row.rebuilt_sha256 is not None:
+            with self.db.read() as tx:
+                needed = self.register.needed(tx, row.rebuilt_sha256, but=row.item, gone=_GONE)
+            if not needed:
+                self.blobs.remove_clean(row.rebuilt_sha256)
+
+    def _remove_raw(self, row: ItemRow) -> None:
+        if row.sha256 is None:
+            return
+        with self.db.read() as tx:
+            needed = self.register.needed(tx, row.sha256, but=row.item, gone=_GONE)
+        if not needed:
+            self.blobs.remove_raw(row.sha256)
+
+
+def _evidence(row: ItemRow) -> FileFact | None:
+    return None if row.sha256 is None else FileFact(sha256=row.sha256, size=row.size)
