@@ -57,10 +57,11 @@ class FolderSink:
                         clauses=("G5", "G6"),
                     )
                 os.fsync(descriptor)
+                at = self._clock.now()  # not later than the name: what is found under it before was not ours
                 _publish(folder, parcel)
                 _require_same(folder, parcel.name, descriptor)
             os.fsync(folder)
-        return Receipt(name=parcel.name, sha256=parcel.clean.sha256, size=parcel.clean.size, at=self._clock.now())
+        return Receipt(name=parcel.name, sha256=parcel.clean.sha256, size=parcel.clean.size, at=at)
 
 
 class FolderRecaller:

@@ -71,9 +71,8 @@ class ReturnDesk:
             row = self._releases.by_name_digest(tx, report.presence.name_sha256)
             if report.what is What.MISSING:
                 return self._missing(tx, report, row)
-            if row is not None and row.state in {ReleaseState.PRESENT, ReleaseState.ALTERED, ReleaseState.LEAVING}:
+            if row is not None and _was_ours(row, report):
                 return self._altered(tx, report, row)
-            # A name that was ours once, or that we are only about to use: what stood there was not ours.
             return self._refuse(tx, report)
 
     def _again(self, tx: WriteTx, report: Report) -> Verdict:
@@ -140,6 +139,13 @@ class ReturnDesk:
             sha256=row.sha256,
             size=len(row.note),
         )
+
+
+def _was_ours(row: ReleaseRow, report: Report) -> bool:
+    """Whether what was moved aside had taken the place of our file: not if the name was ours only once, or not yet."""
+    if row.state not in {ReleaseState.PRESENT, ReleaseState.ALTERED, ReleaseState.LEAVING}:
+        return False
+    return row.released_at is None or report.presence.seen_at >= row.released_at
 
 
 def _file(report: Report) -> FileFact | None:
