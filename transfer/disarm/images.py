@@ -85,13 +85,22 @@ def remake_image(
     if form is Format.GIF:
         return remake_gif(untrusted, limits)
     if form is Format.WEBP and is_animated_webp(untrusted):
+        _refuse_turned(untrusted, form)
         content, facts = remake_animated_webp(untrusted, limits, quality)
     elif form is Format.PNG and is_animated_png(untrusted):
+        _refuse_turned(untrusted, form)
         content, facts = remake_animated_png(untrusted, limits)
     else:
         picture = _loaded(untrusted, form, limits) if decoded is None else decoded
         content, facts = _remake_still(untrusted, picture, form=form, quality=quality)
     return content, _with_removed(facts, seen)
+
+
+def _refuse_turned(untrusted: bytes, form: Format) -> None:
+    """Turning an animation would move every frame's place; no camera makes one."""
+    with Image.open(io.BytesIO(untrusted), formats=_PLUGIN[form]) as picture:
+        if orientation(picture) != 1:
+            raise Refusal("The animation is stored turned; export it upright.", code=Code.REBUILD_FAILED)
 
 
 def _loaded(untrusted: bytes, form: Format, limits: MediaLimits) -> Image.Image:

@@ -27,8 +27,6 @@ _LOSSY_FAULTS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 
 def orientation(picture: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
-    if not picture.info.get("exif") and picture.format not in {"PNG", "TIFF", "MPO"}:
-        return 1
     try:
         found = picture.getexif().get(_ORIENTATION, 1)
     except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, OverflowError):

@@ -83,6 +83,8 @@ def remake(
     except OutputFault as fault:
         world = DISK_FULL if fault.errno in _FULL else os.strerror(fault.errno)
         return None, (Finding(code=Code.REBUILD_FAILED, detail={"world": world}),)
+    except MemoryError:
+        raise  # the child says so itself; FFmpeg has one that is also an FFmpegError
     except _BROKEN as error:
         return None, (_finding(Code.REBUILD_FAILED, f"{type(error).__name__}: {error}"),)
 

@@ -9,7 +9,6 @@ Source: ISO/IEC 14496-12; 14496-14 (esds) and 14496-15 (avcC, hvcC).
 
 from __future__ import annotations
 
-import re
 import struct
 
 from transfer.disarm.residue_boxes import Box, anything, exactly, holding, only_zeros, require, walk
@@ -24,11 +23,10 @@ _TURNS = {
     (a, b, c, d) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1) for d in (-1, 0, 1) if a * d != b * c
 }
 _HANDLERS = {
-    bytes(4) + kind + bytes(12) + name + b"\0": kind
+    bytes(8) + kind + bytes(12) + name + b"\0": kind
     for kind, name in ((b"vide", b"VideoHandler"), (b"soun", b"SoundHandler"))
 }
 _REFERENCE = b"\0\0\0\0\0\0\0\1" + b"\0\0\0\x0curl \0\0\0\1"
-_ROLL = re.compile(rb"[\0\1]\0{3}roll.{4}.*", re.DOTALL)
 
 
 def read_mp4(view: View, report: Report) -> None:
@@ -121,7 +119,7 @@ def _tables(view: View, box: Box, report: Report, track: Track) -> None:
         b"stss": holding(lambda body: _counted(body, 4)),
         b"sdtp": holding(lambda body: body[:4] == bytes(4)),
         b"sgpd": holding(_roll_description),
-        b"sbgp": holding(lambda body: _ROLL.fullmatch(body) is not None and _counted(body[4:], 8)),
+        b"sbgp": holding(_roll_groups),
     }
     met = walk(view, box.content, box.end, report, allowed, several=_NO_TRACKS)
     require(met, (b"stsd", b"stts", b"stsc", b"stsz"), box.where, report, box.start)
@@ -183,3 +181,8 @@ def _counted(body: bytes, width: int) -> bool:
 def _roll_description(body: bytes) -> bool:
     """Entries of two bytes: how many samples a decoder must have heard before."""
     return len(body) >= 16 and body[:12] == b"\1\0\0\0roll\0\0\0\2" and len(body) == 16 + 2 * body[15]
+
+
+def _roll_groups(body: bytes) -> bool:
+    """Runs of samples to which such an entry applies."""
+    return body[:8] == bytes(4) + b"roll" and len(body) == 12 + 8 * int.from_bytes(body[8:12], "big")

@@ -127,9 +127,8 @@ def _removed(source: av.container.InputContainer, kept: list[Any]) -> tuple[str,
                 if key.lower() not in _KEPT_TAGS:
                     names[f"tag {key}"] = None
         else:
-            context = stream.codec_context
-            tag = stream.codec_tag if context is None else context.name
-            names[f"stream {stream.type} {tag}"] = None
+            codec = stream.codec_context.name if stream.codec_context is not None else stream.name or ""
+            names[f"stream {stream.type} {codec}".rstrip()] = None
     if source.chapters():
         names["chapters"] = None
     clean = ("".join(c if " " <= c <= "~" else "?" for c in name)[:60] for name in names)
