@@ -261,3 +261,11 @@ def test_modes_that_let_others_in(tmp_path: Path, path: str, mode: int, mended: 
 def test_a_workspace_without_its_private_folders(tmp_path: Path) -> None:
     with pytest.raises(Misuse, match="cannot be examined"):
         Workspace(tmp_path).check_modes()
+
+
+def test_the_socket_of_the_scanner_lies_relative_to_the_workspace(tmp_path: Path) -> None:
+    clamd = WHOLE + '[scanner]\nkind = "clamd"\nsocket = "clamd.sock"\nmax_bytes = "1 GB"\n'
+    scanner = load_settings(written(tmp_path, clamd)).scanner
+    assert scanner.socket == str(tmp_path / "clamd.sock")
+    assert scanner.max_bytes == 10**9
+    assert load_settings(written(tmp_path, WHOLE)).scanner.socket == ""

@@ -139,13 +139,17 @@ class ValveSettings(StrictModel):
 
 
 class ScannerSettings(StrictModel):
-    """`[scanner]`: clamd is reached over `socket`, or over `host` and `port` where there is no socket."""
+    """`[scanner]`: clamd is reached over `socket`, or over `host` and `port` where there is no socket.
+
+    `max_bytes` is clamd's own `StreamMaxLength`: a larger file is not handed to it, and counts as not scannable.
+    """
 
     kind: Annotated[ScannerKind, _word(ScannerKind)] = ScannerKind.NONE
     socket: Annotated[str, Field(max_length=100)] = ""
     host: Annotated[str, Field(max_length=253)] = ""
     port: Annotated[int, Field(ge=1, le=65535)] = 3310
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    max_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1, le=2_147_483_647)] = 26_214_400
 
     @model_validator(mode="after")
     def _one_address(self) -> ScannerSettings:
@@ -209,6 +213,9 @@ def load_settings(workspace: Path) -> Settings:
     absolute = settings.model_copy(
         update={
             "sources": tuple(s.model_copy(update={"path": _absolute(root, s.path)}) for s in settings.sources),
+            "scanner": settings.scanner.model_copy(
+                update={"socket": settings.scanner.socket and _absolute(root, settings.scanner.socket)}
+            ),
             "release": settings.release.model_copy(
                 update={
                     "path": _absolute(root, settings.release.path),

@@ -62,7 +62,10 @@ kind = {scanner}
 # publish_seconds = 1.0         # new entries are signed and published this often
 """
 
-_SOCKET_HINT = '# socket = "/run/clamav/clamd.ctl"\n# host = "127.0.0.1"\n# port = 3310\n# timeout_seconds = 300'
+_SCANNER_REST = """\
+# timeout_seconds = 300         # for one file
+# max_bytes = 26_214_400        # clamd's StreamMaxLength: larger files are not scannable; raise both together"""
+_SOCKET_HINT = '# socket = "/run/clamav/clamd.ctl"\n# host = "127.0.0.1"\n# port = 3310\n' + _SCANNER_REST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ def render_settings(
     clamd_socket: str | None = None,
 ) -> str:
     """The whole text. With `clamd_socket` the scanner is clamd there, without it there is none."""
-    address = _SOCKET_HINT if clamd_socket is None else f"socket = {quoted(clamd_socket)}\n# timeout_seconds = 300"
+    address = _SOCKET_HINT if clamd_socket is None else f"socket = {quoted(clamd_socket)}\n{_SCANNER_REST}"
     parts = [_HEAD.format(origin=quoted(origin))]
     parts += [
         _SOURCE.format(id=quoted(source.id), path=quoted(source.path), submitter=quoted(source.submitter))
