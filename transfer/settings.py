@@ -149,7 +149,7 @@ class ScannerSettings(StrictModel):
     host: Annotated[str, Field(max_length=253)] = ""
     port: Annotated[int, Field(ge=1, le=65535)] = 3310
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
-    max_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1, le=2_147_483_647)] = 26_214_400
+    max_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1, le=2_147_483_646)] = 100_000_000
 
     @model_validator(mode="after")
     def _one_address(self) -> ScannerSettings:

@@ -64,7 +64,7 @@ kind = {scanner}
 
 _SCANNER_REST = """\
 # timeout_seconds = 300         # for one file
-# max_bytes = 26_214_400        # clamd's StreamMaxLength: larger files are not scannable; raise both together"""
+# max_bytes = 100_000_000       # clamd's StreamMaxLength: larger files are not scannable; raise both together"""
 _SOCKET_HINT = '# socket = "/run/clamav/clamd.ctl"\n# host = "127.0.0.1"\n# port = 3310\n' + _SCANNER_REST
 
 
