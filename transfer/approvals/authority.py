@@ -13,11 +13,11 @@ The gateway before it releases (`desk`) and an auditor reading the log (`trail`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from transfer.approvals.signing import Signed, Unvouched, is_weak_key, open_statement
+from transfer.approvals.signing import Signed, Unvouched, is_weak_key, open_statement, read_unverified
 from transfer.approvals.statement import (
     CampaignStatement,
     ClosingStatement,
@@ -106,6 +106,22 @@ class Authority:
         Raises Misuse if it is malformed, NotSo if the signer is unknown, disabled, of another role, or did not sign it.
         """
         return open_statement(note, self._key_for)
+
+    def open_past(self, note: str) -> Signed:
+        """A statement made under a key that was vouched for at some time, whatever its signer may do now.
+
+        Raises Misuse if it is malformed, NotSo if no such key signed it.
+        """
+        first: NotSo | None = None
+        by = read_unverified(note).by
+        for key in [key for key, owner in self._owners.items() if owner == by]:
+            try:
+                return open_statement(note, _always(key))
+            except NotSo as error:
+                first = first or error
+        raise Unvouched(
+            first.sentence if first else f"{by} never had a key that an approver vouched for.", clauses=("G1",)
+        )
 
     def check_stands(self, signed: Signed) -> None:
         """A statement opened earlier still counts: same rights, same key. Raises NotSo."""
@@ -230,6 +246,10 @@ class Authority:
         if statement.paused == (self._pause is not None):
             raise NotSo("Releasing is paused already." if statement.paused else "Releasing is not paused.")
         self._pause = statement if statement.paused else None
+
+
+def _always(key: str) -> Callable[[Statement], str]:
+    return lambda _statement: key
 
 
 def _list(roles: frozenset[Role] | set[Role]) -> str:

@@ -71,7 +71,7 @@ def withdraw(tx: WriteTx, note: str, *, desk: Desk) -> Decided:
     pending: list[ItemId] = []
     for item, _ in statement.items:
         if desk.register.row(tx, item).state is State.HELD:
-            event = withdrawn_event(held[len(done) + len(pending)], by=statement.by, statement=signed.sha256)
+            event = _withdrawn_event(held[len(done) + len(pending)], by=statement.by, statement=signed.sha256)
             desk.register.mark(tx, item, State.WITHDRAWN, event, was=frozenset({State.HELD}))
             done.append(item)
         else:
@@ -80,15 +80,14 @@ def withdraw(tx: WriteTx, note: str, *, desk: Desk) -> Decided:
     return Decided(statement_sha256=signed.sha256, by=statement.by, done=tuple(done), pending=tuple(pending))
 
 
-def withdrawn_event(held: Held, *, by: PersonId, statement: Sha256, was_there: bool | None = None) -> Event:
-    """The entry of a withdrawal carried out; `was_there` tells whether the device's side still had it."""
+def _withdrawn_event(held: Held, *, by: PersonId, statement: Sha256) -> Event:
     clean = held.rebuilt.clean
     return Event(
         name=EventName.FILE_WITHDRAWN,
         item=held.rebuilt.examined.spooled.arrived.item,
         by=by,
         file=FileFact(sha256=clean.sha256, size=clean.size),
-        facts={"statement_sha256": statement, **({} if was_there is None else {"was_there": was_there})},
+        facts={"statement_sha256": statement},
     )
 
 
@@ -102,18 +101,21 @@ class OpenWithdrawal:
 
 
 def open_withdrawals(tx: ReadTx, *, desk: Desk, limit: int = 100) -> list[OpenWithdrawal]:
-    """What the gateway has to take back. A forged row could only take something back, so it is not checked again."""
+    """What the gateway has to take back. A forged row could only take something back, so it is not checked again.
+
+    An item that has ended meanwhile is left out, so a crash between carrying one out and closing it does no harm.
+    """
     found: list[OpenWithdrawal] = []
     for item in desk.statements.open_items(tx, limit=limit):
         rows = desk.statements.about(tx, item, WithdrawalStatement.kind)
-        if rows:
+        if rows and desk.register.row(tx, item).state in _WITHDRAWABLE:
             by = read_unverified(rows[-1].note).by
             found.append(OpenWithdrawal(item=item, by=by, statement_sha256=rows[-1].sha256))
     return found
 
 
 def close_withdrawal(tx: WriteTx, item: ItemId, *, desk: Desk) -> None:
-    """The gateway has carried it out; call it in the transaction that marks the item withdrawn."""
+    """The gateway has carried it out."""
     desk.statements.close(tx, item)
 
 

@@ -62,8 +62,13 @@ def enrol(tx: WriteTx, note: str, *, name: str, desk: Desk) -> PersonRow:
     return row
 
 
-def add(tx: WriteTx, *, name: str, role: Role, by: PersonId | None = None, desk: Desk) -> PersonRow:
-    """Add somebody who signs nothing. Raises NotSo for an approver, or if the person has this role already."""
+def add(
+    tx: WriteTx, *, name: str, role: Role, by: PersonId | None = None, person: PersonId | None = None, desk: Desk
+) -> PersonRow:
+    """Add somebody who signs nothing, as `person` if the settings name that pseudonym already.
+
+    Raises NotSo for an approver, or if the person has this role already.
+    """
     if role is Role.APPROVER:
         raise NotSo(
             "An approver is enrolled by the signature of an approver.",
@@ -71,7 +76,7 @@ def add(tx: WriteTx, *, name: str, role: Role, by: PersonId | None = None, desk:
             clauses=("G1",),
         )
     known = desk.directory.named(tx, clean_name(name))
-    person = known.person if known else person_id_from_entropy(desk.entropy(16))
+    person = known.person if known else person or person_id_from_entropy(desk.entropy(16))
     shown = _free_name(tx, name, person, desk=desk)
     if known and role.value in known.roles:
         raise NotSo(f"{shown} is {role} already.", advice="`transfer people list`.")

@@ -109,7 +109,7 @@ def render_public_key(public_key: str) -> str:
 
 
 def parse_public_key(untrusted: bytes) -> str:
-    """The 64 hex digits of a public key in a PEM file, private parts refused. Raises Misuse."""
+    """The 64 hex digits of the one public key in a PEM file. Raises Misuse, also for a private key."""
     if b"PRIVATE" in untrusted:
         raise Misuse(
             "That file holds a private key, which its owner shows to nobody.",
@@ -121,4 +121,7 @@ def parse_public_key(untrusted: bytes) -> str:
         raise Misuse("That file holds no public key in PEM form.", advice=_HOW) from error
     if not isinstance(key, Ed25519PublicKey):
         raise Misuse("That public key is not an Ed25519 key.", advice=_HOW)
-    return key.public_bytes_raw().hex()
+    public_key = key.public_bytes_raw().hex()
+    if render_public_key(public_key).split() != untrusted.decode("ascii", "replace").split():
+        raise Misuse("That file holds more than one public key.", advice="Hand in a file with nothing else in it.")
+    return public_key

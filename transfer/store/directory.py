@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, Row, Table, Text, insert, select, update
+from sqlalchemy import Column, Row, Table, Text, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.clock import parse_time, render_time
@@ -134,7 +134,7 @@ class Directory:
 
     def people(self, tx: ReadTx) -> list[PersonRow]:
         """Everybody, in the order they were added."""
-        found = tx.connection.execute(select(PERSON).order_by(PERSON.c.added_at, PERSON.c.person)).all()
+        found = tx.connection.execute(select(PERSON).order_by(PERSON.c.added_at, text("rowid"))).all()
         return [self._person(tx, row) for row in found]
 
     def propose_campaign(self, tx: WriteTx, row: CampaignRow, *, entry: EntryRef) -> None:
