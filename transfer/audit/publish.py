@@ -7,7 +7,8 @@
 What enters: the database, whose rows are the truth, and the log's signer. What leaves: files, each written beside its
 place, synced and renamed: bundles first, then tiles from the leaves upwards, the checkpoint last. Whoever reads a
 checkpoint therefore finds everything it speaks of. A crash leaves files of a checkpoint that is not there yet; the next
-publishing, at the start or later, writes the same bytes again. Nothing here reads what it wrote.
+publishing, at the start or later, writes the same bytes again. Of what it wrote, only the checkpoint is
+read again: what has been shown to anybody is never contradicted.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from pathlib import Path
 
 from transfer.audit.checkpoint import Checkpoint
 from transfer.audit.notes import Ed25519Signer
-from transfer.audit.reader_folder import CHECKPOINT, VKEY
-from transfer.audit.signing import check_signed, root_from_rows, sign_newest
-from transfer.audit.start import StartReport, check_start
+from transfer.audit.reader_folder import CHECKPOINT, VKEY, FolderReader
+from transfer.audit.signing import check_row_root, check_signed, sign_newest
+from transfer.audit.start import StartReport, check_start, compare_sizes, published_checkpoint
 from transfer.audit.tiles import BUNDLE, MAX_LEVEL, WIDTH, Tile, render_bundle, tile_widths, tiles_between
 from transfer.errors import Tampered
 from transfer.model.clock import Clock
@@ -66,26 +67,28 @@ class Publisher:
             if head.published == head.signed_size:
                 return head.published
         with self._alone():
-            return self._publish()
+            return self._publish(published_checkpoint(FolderReader(self._log_dir), self._signer, self._origin))
 
     def republish(self) -> int:
         """Writes every file anew from the rows, for a folder that was lost or damaged. Raises as `publish`."""
         with self._alone():
+            shown: Checkpoint | None = None
+            with contextlib.suppress(Tampered):
+                shown = published_checkpoint(FolderReader(self._log_dir), self._signer, self._origin)
             with self._db.write() as tx:
                 journal.set_published(tx, 0)
-            return self._publish()
+            return self._publish(shown)
 
-    def _publish(self) -> int:
+    def _publish(self, shown: Checkpoint | None) -> int:
         with world_errors("publishing the log"), self._db.read() as tx:
             head = journal.head(tx)
             checkpoint = check_signed(head, self._signer, self._origin)
             if checkpoint is None or head.published == checkpoint.size:
                 return head.published
-            if root_from_rows(tx, checkpoint.size) != checkpoint.root:
-                raise Tampered(
-                    f"The recorded hashes of the first {checkpoint.size} entries do not have the root that was signed.",
-                    advice="Run `transfer audit verify` to see which entry was changed, and restore the last backup.",
-                )
+            compare_sizes(shown, checkpoint, head.published)
+            check_row_root(tx, checkpoint.size, checkpoint.root)
+            if shown is not None:  # what has been shown is never taken back
+                check_row_root(tx, shown.size, shown.root)
             self._write(VKEY, (self._signer.vkey + "\n").encode())
             for level in range(BUNDLE, MAX_LEVEL + 1):
                 for tile in tiles_between(level, head.published, checkpoint.size):

@@ -32,6 +32,10 @@ class DatabaseReader:
 
     def survey(self, size: int) -> Survey:
         """All rows there are; every one of them must have its hash."""
+        if journal.leaves(self._tx, self.head.size, self.head.size + 1):
+            raise Tampered(
+                f"The database has more entries than the {self.head.size} that its right edge of the tree counts."
+            )
         return Survey(end=max(size, self.head.size), needed=max(size, self.head.size))
 
     def claims(self) -> tuple[Claim, ...]:

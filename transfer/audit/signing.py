@@ -28,14 +28,17 @@ def sign_newest(db: Database, signer: Ed25519Signer, origin: str) -> Checkpoint 
     with db.write() as tx:
         head = journal.head(tx)
         before = check_signed(head, signer, origin)
-        if head.size < head.signed_size:
+        newest = journal.newest_signed(tx)
+        if newest != head.signed_size:
             raise Tampered(
-                f"The database has {head.size} entries, but {head.signed_size} have been signed.", advice=_RESTORE
+                f"The database says that {head.signed_size} entries were signed last, but it keeps a checkpoint of "
+                f"{newest}.",
+                advice=_RESTORE,
             )
         root = Frontier.from_bytes(head.size, head.peaks).root()
-        _check_row_root(tx, head.size, root)
+        check_row_root(tx, head.size, root)
         if before is not None:
-            _check_row_root(tx, before.size, before.root)
+            check_row_root(tx, before.size, before.root)
         checkpoint = Checkpoint(origin=origin, size=head.size, root=root)
         note = sign_note(render_checkpoint(checkpoint), [signer])
         if not journal.store_signed(tx, was=head.signed_size, size=head.size, note=note):
@@ -47,6 +50,10 @@ def sign_newest(db: Database, signer: Ed25519Signer, origin: str) -> Checkpoint 
 
 def check_signed(head: Head, signer: Ed25519Signer, origin: str) -> Checkpoint | None:
     """The checkpoint that the database says was signed last. Raises Tampered if it was not signed by us."""
+    if head.size < head.signed_size:
+        raise Tampered(
+            f"The database has {head.size} entries, but {head.signed_size} have been signed.", advice=_RESTORE
+        )
     if not head.signed_note:
         if head.signed_size:
             raise Tampered("The database has lost the checkpoint that was signed last.", advice=_RESTORE)
@@ -73,10 +80,11 @@ def check_signed(head: Head, signer: Ed25519Signer, origin: str) -> Checkpoint |
     return checkpoint
 
 
-def _check_row_root(tx: ReadTx, size: int, root: bytes) -> None:
+def check_row_root(tx: ReadTx, size: int, root: bytes) -> None:
+    """Whether the recorded hashes still have this root for the first `size` entries. Raises Tampered."""
     if root_from_rows(tx, size) != root:
         raise Tampered(
-            f"The recorded hashes of the first {size} entries do not have the root they had; nothing was signed.",
+            f"The recorded hashes of the first {size} entries do not have the root that they had.",
             advice="Run `transfer audit verify` to see which entry was changed, and restore the last backup.",
         )
 

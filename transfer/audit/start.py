@@ -50,8 +50,8 @@ def check_start(*, db: Database, log_dir: Path, signer: Ed25519Signer, origin: s
         reader = DatabaseReader(tx)
         head = reader.head
         stored = check_signed(head, signer, origin)
-        shown = _published(folder, signer, origin)
-        _compare_sizes(shown, stored, head.published)
+        shown = published_checkpoint(folder, signer, origin)
+        compare_sizes(shown, stored, head.published)
         survey = folder.survey(shown.size if shown else 0)
         _check_nothing_newer(folder, survey, head.signed_size)
         claims = [*reader.claims()]
@@ -73,7 +73,8 @@ def check_start(*, db: Database, log_dir: Path, signer: Ed25519Signer, origin: s
     )
 
 
-def _published(folder: FolderReader, signer: Ed25519Signer, origin: str) -> Checkpoint | None:
+def published_checkpoint(folder: FolderReader, signer: Ed25519Signer, origin: str) -> Checkpoint | None:
+    """What the folder shows; None if nothing yet. Raises Tampered if it is not this gateway's."""
     name = folder.folder.name
     note = folder.checkpoint()
     if note is None:
@@ -90,7 +91,8 @@ def _published(folder: FolderReader, signer: Ed25519Signer, origin: str) -> Chec
     return checkpoint
 
 
-def _compare_sizes(shown: Checkpoint | None, stored: Checkpoint | None, published: int) -> None:
+def compare_sizes(shown: Checkpoint | None, stored: Checkpoint | None, published: int) -> None:
+    """Whether the folder can be a former state of this database. Raises Tampered."""
     signed = stored.size if stored else 0
     if shown is None:
         if published:

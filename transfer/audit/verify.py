@@ -51,8 +51,8 @@ class VerifyReport:
         """The report in one line, for people."""
         signed_by = ", ".join(self.signatures_checked)
         hashed = (
-            f"{self.entries_checked:,} of {self.size:,} entries hashed again, {self.tiles_checked:,} tiles and bundles compared, "
-            f"{len(self.signatures_checked)} signature(s) verified ({signed_by})"
+            f"{self.entries_checked:,} of {self.size:,} entries hashed again, {self.tiles_checked:,} tiles and bundles "
+            f"compared, {len(self.signatures_checked)} signature(s) verified ({signed_by})"
         )
         parts = [hashed]
         if self.pinned is not None:

@@ -39,9 +39,12 @@ class Walk:
             entries = self._reader.entries(index, min(WIDTH, end - first))
             self._compare_entries(index, entries)
             hashes = [sha256(b"\x00" + entry).digest() for entry in entries]
-            self._check_claims(first, hashes if len(hashes) < WIDTH else hashes[:-1])
-            self._push(0, index, hashes)
-            if len(hashes) == WIDTH:
+            self._compare(0, index, hashes)
+            if len(hashes) < WIDTH:
+                self._check_claims(first, hashes)
+            else:
+                self._check_claims(first, hashes[:-1])
+                self._push(1, index // WIDTH, hashes)
                 self._check_claims(first + WIDTH, [])
             self.entries_checked += len(entries)
             yield first, entries
@@ -50,15 +53,14 @@ class Walk:
                 self._compare(level, (end >> (8 * level)) // WIDTH, self._edge[level])
         self._check_nothing_is_left()
 
-    def _push(self, level: int, index: int, hashes: list[bytes]) -> None:
-        """A tile is complete, as far as the log goes: compare it and hand its root upwards."""
-        self._compare(level, index, hashes)
-        if len(hashes) == WIDTH:
-            above = self._edge[level + 1]
-            above.append(perfect_root(hashes))
-            if len(above) == WIDTH:
-                self._push(level + 1, index // WIDTH, above)
-                self._edge[level + 1] = []
+    def _push(self, level: int, index: int, hashes_below: list[bytes]) -> None:
+        """Hands the root of a full tile to the one above it, number `index` of `level`."""
+        tile = self._edge[level]
+        tile.append(perfect_root(hashes_below))
+        if len(tile) == WIDTH:
+            self._compare(level, index, tile)
+            self._push(level + 1, index // WIDTH, tile)
+            self._edge[level] = []
 
     def _check_claims(self, first: int, hashes: list[bytes]) -> None:
         """Claims about sizes up to `first` and the number of these hashes, which are not in the edge."""
@@ -118,19 +120,20 @@ class Walk:
         step = WIDTH**tile.level
         first = (tile.index * WIDTH + differing) * step
         called = self._reader.name(tile)
-        if not self._is_signed(tile, recorded):
-            return Tampered(f"{called} is not what the entries make, from entry {first} on, and not what was signed.")
+        if self._signed is None or first >= self._signed.size:
+            return Tampered(f"From entry {first} on, the entries do not have the hashes in {called}.")
+        if not self._is_signed(tile, recorded, self._signed):
+            return Tampered(
+                f"From entry {first} on, the entries do not have the hashes in {called}, "
+                "and those are not the ones that were signed."
+            )
         if tile.level == 0:
-            return Tampered(f"Entry {first} is not what was signed: it does not have the hash in {called}.")
-        return Tampered(
-            f"The entries {first} to {first + step - 1} are not what was signed: {called} has another hash."
-        )
+            return Tampered(f"Entry {first} is not what was signed: it does not have its hash in {called}.")
+        return Tampered(f"Entries {first} to {first + step - 1} are not what was signed: they do not fit {called}.")
 
-    def _is_signed(self, tile: Tile, recorded: bytes) -> bool:
+    def _is_signed(self, tile: Tile, recorded: bytes, signed: Claim) -> bool:
         """Whether the recorded tile leads, through the recorded tiles above it, to the signed root."""
-        if self._signed is None:
-            return False
-        size, level, index = self._signed.size, tile.level, tile.index
+        size, level, index = signed.size, tile.level, tile.index
         hashes = parse_hashes(recorded, tile.width)
         try:
             while index < tile_widths(level, size)[0]:
@@ -143,7 +146,7 @@ class Walk:
             if index != tile_widths(level, size)[0]:
                 return False
             edge = [self._edge_tile(level, size) for level in range(MAX_LEVEL + 1)]
-            return edge[level][: len(hashes)] == hashes[: len(edge[level])] and edge_root(edge) == self._signed.root
+            return edge[level][: len(hashes)] == hashes[: len(edge[level])] and edge_root(edge) == signed.root
         except Tampered:
             return False
 

@@ -200,6 +200,11 @@ def signed_note(tx: ReadTx, size: int) -> str | None:
     return tx.connection.execute(select(AUDIT_CHECKPOINT.c.note).where(AUDIT_CHECKPOINT.c.size == size)).scalar()
 
 
+def newest_signed(tx: ReadTx) -> int:
+    """The largest size of which a signed checkpoint is kept; 0 if there is none."""
+    return int(tx.connection.execute(select(func.coalesce(func.max(AUDIT_CHECKPOINT.c.size), 0))).scalar_one())
+
+
 def disclosures(tx: ReadTx, index: int) -> list[str]:
     """The openings that are still kept of an entry's commitments."""
     chosen = select(AUDIT_DISCLOSURE.c.disclosure).where(AUDIT_DISCLOSURE.c.i == index)
