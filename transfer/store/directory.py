@@ -11,56 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, Row, Table, Text, insert, select, text, update
+from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.clock import parse_time, render_time
 from transfer.model.events import EntryRef
 from transfer.model.identifiers import CampaignId, DeviceId, PersonId, Sha256
 from transfer.store.database import ReadTx, WriteTx
-from transfer.store.schema import METADATA
-
-PERSON = Table(
-    "person",
-    METADATA,
-    Column("person", Text, primary_key=True),
-    Column("name", Text, unique=True),  # erased: NULL
-    Column("added_at", Text, nullable=False),
-    Column("disabled_at", Text),
-    sqlite_strict=True,
-)
-
-PERSON_ROLE = Table(
-    "person_role",
-    METADATA,
-    Column("person", Text, primary_key=True),
-    Column("role", Text, primary_key=True),
-    sqlite_strict=True,
-)
-
-CAMPAIGN = Table(
-    "campaign",
-    METADATA,
-    Column("campaign", Text, primary_key=True),
-    Column("account", Text, nullable=False),
-    Column("starts", Text, nullable=False),
-    Column("ends", Text, nullable=False),
-    Column("risk", Text, nullable=False),
-    Column("details", Text, nullable=False),  # the digest; the words are in `wording`
-    Column("proposed_by", Text, nullable=False),
-    Column("proposed_at", Text, nullable=False),
-    sqlite_strict=True,
-)
-
-DEVICE = Table(
-    "device",
-    METADATA,
-    Column("device", Text, primary_key=True),
-    Column("label", Text),  # erased: NULL
-    Column("added_at", Text, nullable=False),
-    Column("disabled_at", Text),
-    sqlite_strict=True,
-)
+from transfer.store.directory_tables import CAMPAIGN, DEVICE, PERSON, PERSON_ROLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,48 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ColumnElement, Index, Integer, Table, Text, UniqueConstraint, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.events import EntryRef
 from transfer.model.identifiers import ItemId, Sha256
 from transfer.store.database import ReadTx, WriteTx
-from transfer.store.schema import CONTROL, METADATA
-
-STATEMENT = Table(
-    "statement",
-    METADATA,
-    Column("sha256", Text, primary_key=True),
-    Column("entry", Integer, nullable=False),  # of the log: the order in which statements took effect
-    Column("kind", Text, nullable=False),
-    Column("series", Text),  # NULL for a decision about items
-    Column("after", Text),  # the statement before it in its series; an empty string for the first
-    Column("note", Text, nullable=False),
-    UniqueConstraint("series", "after"),  # a series never forks
-    Index("statement_by_series", "series", "entry"),
-    sqlite_strict=True,
-)
-
-DECISION = Table(
-    "decision",
-    METADATA,
-    Column("item", Text, primary_key=True),
-    Column("statement", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("open", Integer, nullable=False),  # 1: the gateway still has to carry it out
-    sqlite_strict=True,
-)
-
-Index("decision_open", DECISION.c.item, sqlite_where=DECISION.c.open == 1)
-
-WORDING = Table(
-    "wording",
-    METADATA,
-    Column("digest", Text, primary_key=True),
-    Column("salt", Text),  # erased: NULL, and then nobody can even guess the text and compare
-    Column("text", Text),
-    sqlite_strict=True,
-)
+from transfer.store.directory_tables import DECISION, STATEMENT, WORDING
+from transfer.store.schema import CONTROL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
