@@ -168,10 +168,22 @@ def _answer(hands: Hands, message: bytes, descriptors: list[int]) -> Reply | Non
     except OSError as error:
         if error.errno == errno.ENOMEM:
             return GaveUp(failure=Failure.MEMORY, detail="no more memory")
-        return GaveUp(failure=Failure.DEFECT, detail=f"{type(error).__name__}: {error.strerror}")
-    except Exception as error:  # noqa: BLE001 - the decoders may raise anything; the gateway hears a kind, not a trace
-        return GaveUp(failure=Failure.DEFECT, detail=f"{type(error).__name__}: {error}")
+        return GaveUp(failure=Failure.DEFECT, detail=_where(error))
+    except Exception as error:  # noqa: BLE001 - the decoders may raise anything
+        return GaveUp(failure=Failure.DEFECT, detail=_where(error))
     return reply
+
+
+def _where(error: Exception) -> str:
+    """The kind of error and the line of ours it came through. Not its words: they can quote the file's content."""
+    place = "?"
+    trace = error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", "?"))
+        if module.startswith("transfer."):
+            place = f"{module}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__} in {place}"
 
 
 def _which(descriptor: int) -> tuple[int, int, int]:

@@ -71,6 +71,13 @@ def test_a_failing_child_costs_its_file_and_nothing_else(make_pool: PoolMaker, r
         assert ask(child, raw, ".good").media is not None
 
 
+def test_an_error_tells_its_kind_and_not_its_words(make_pool: PoolMaker, raw: int) -> None:
+    """The words can quote the file, and findings go into the log."""
+    how = str(fault_of(make_pool(), raw, ".raise").finding.detail["how"])
+    assert how.startswith("LookupError in transfer.child:")
+    assert "red" not in how
+
+
 @pytest.mark.parametrize("deed", [".loop", ".stubborn"])
 def test_a_child_that_does_not_answer_is_killed_in_time(make_pool: PoolMaker, raw: int, deed: str) -> None:
     pool = make_pool()
@@ -84,7 +91,9 @@ def test_a_child_that_does_not_answer_is_killed_in_time(make_pool: PoolMaker, ra
 
 def test_processor_time_is_bounded_by_the_kernel_too(make_pool: PoolMaker, raw: int) -> None:
     pool = make_pool(limits=ChildLimits(memory_bytes=256 << 20, cpu_seconds=1))
-    assert fault_of(pool, raw, ".loop", seconds=20).code == Code.SANDBOX_TIMEOUT
+    fault = fault_of(pool, raw, ".loop", seconds=20)
+    assert fault.code == Code.SANDBOX_TIMEOUT
+    assert "processor" in fault.sentence
 
 
 def test_memory_outside_python_is_bounded_too(make_pool: PoolMaker, raw: int) -> None:

@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.conftest import HOSTILE, LIMITS, PoolMaker
+from tests.sandbox.forks import tried
 from transfer.errors import Misuse, Unavailable
 from transfer.model.findings import Code
+from transfer.model.media import Format
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault
 from transfer.sandbox.handover import handed_over, is_only_writer
 from transfer.sandbox.pool import LeasedChild, Pool
+from transfer.sandbox.profiles import GatewayPaths, confine_gateway
 from transfer.sandbox.wire import Role
 
 
@@ -243,6 +246,43 @@ def test_a_zygote_that_cannot_start_is_a_sentence() -> None:
 def test_a_pool_without_workers_is_misuse() -> None:
     with pytest.raises(Misuse):
         Pool(role=Role.MEDIA, workers=0, limits=ChildLimits(), command=HOSTILE)
+
+
+def test_a_confined_gateway_keeps_its_pool(tmp_path: Path) -> None:
+    """Starts the zygote, hands files over, kills what hangs and starts again, all from within its own limits."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "raw").write_bytes(b"raw bytes")
+    paths = GatewayPaths(staging=(), readable=(Path(__file__).parents[1],), owned=(tmp_path / "state",), release=None)
+
+    def line() -> list[str]:
+        answers = []
+        raw = os.open(tmp_path / "state" / "raw", os.O_RDONLY)
+        output = os.open(tmp_path / "state" / "clean", os.O_RDWR | os.O_CREAT, 0o600)
+        limits = ChildLimits(memory_bytes=256 << 20)
+        with Pool(role=Role.MEDIA, workers=1, limits=limits, command=HOSTILE) as pool:
+            for deed in (".good", ".loop", ".crash", ".good"):
+                try:
+                    with pool.lease() as child:
+                        child.examine(raw, suffix=deed, limits=LIMITS, marks=(), seconds=0.5)
+                        child.rebuild(raw, output, format=Format.PNG, quality=1, limits=LIMITS, seconds=5)
+                    answers.append("good")
+                except ChildFault as fault:
+                    answers.append(fault.code)
+        return [*answers, str(os.pread(output, 100, 0))]
+
+    seen = tried(lambda: confine_gateway(paths), {"line": line})
+    expected = ["good", "sandbox-timeout", "sandbox-crashed", "good", "b'made of raw bytes'"]
+    assert seen == {"line": f"worked: {expected}"}
+
+
+def test_children_that_are_confined_as_far_as_possible_are_so_here(raw: int) -> None:
+    with (
+        Pool(role=Role.MEDIA, workers=1, limits=ChildLimits(), prefer=True, command=HOSTILE) as pool,
+        pool.lease() as child,
+    ):
+        reply = child.examine(raw, suffix=".try", limits=LIMITS, marks=(), seconds=10)
+    got = {finding.detail["what"]: finding.detail["got"] for finding in reply.findings}
+    assert got["open a file"] == got["fork"] == got["an internet socket"] == "errno 1"
 
 
 def test_markings_that_do_not_fit_are_misuse(make_pool: PoolMaker, raw: int) -> None:
