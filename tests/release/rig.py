@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tests.store.pieces import HAPPENED, digest, held, item_id, spooled
+from tests.store.pieces import HAPPENED, digest, held, item_id
 from transfer.audit.log import Log
 from transfer.audit.notes import Ed25519Signer
 from transfer.errors import Tampered
@@ -42,15 +42,15 @@ import os, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from transfer.return_guard.watch import run_guard
+from transfer.sandbox.profiles import GuardPaths, confine_guard
 
 class Now:
     def now(self):
         return datetime.now(UTC)
 
-release, aside, socket = map(Path, sys.argv[1:4])
-if len(sys.argv) > 4:
-    os.setgroups([]); os.setgid(int(sys.argv[4])); os.setuid(int(sys.argv[4]))
-run_guard(release=release, aside=aside, socket_path=socket, confine=lambda: None, clock=Now(),
+release, aside, socket = map(Path, sys.argv[1:])
+run_guard(release=release, aside=aside, socket_path=socket, clock=Now(),
+          confine=lambda: confine_guard(GuardPaths(release=release, aside=aside)),
           monotonic=time.monotonic, entropy=os.urandom)
 """
 TOP = Path(__file__).parents[2]
@@ -185,13 +185,11 @@ class Side:
 
 
 class Guard:
-    """A guard in a process of its own."""
+    """A guard in a process of its own, limited by the kernel as in earnest."""
 
-    def __init__(self, side: Side, *, user: int | None = None) -> None:
+    def __init__(self, side: Side) -> None:
         command = [sys.executable, "-c", GUARD, str(side.release), str(side.aside), str(side.socket)]
-        self.process = subprocess.Popen(
-            command + ([str(user)] if user is not None else []), cwd=TOP, stderr=subprocess.PIPE
-        )
+        self.process = subprocess.Popen(command, cwd=TOP, stderr=subprocess.PIPE)
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -226,6 +224,3 @@ def eventually(condition: Callable[[], object], *, within: float = 5.0) -> None:
 
 def sha256_of(content: bytes) -> Sha256:
     return Sha256(hashlib.sha256(content).hexdigest())
-
-
-__all__ = ["DEVICE", "Guard", "Side", "eventually", "guarded", "item_id", "sha256_of", "spooled"]

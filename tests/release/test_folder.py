@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.release.rig import Now, sha256_of
+from tests.release.rig import TOP, Now, sha256_of
 from tests.release.sink_contract import SinkContract, parcel_of, unsafe_parcel
 from tests.store.disks import fill, small_disk
 from transfer.errors import Unavailable
@@ -134,3 +136,36 @@ def test_the_board_replaces_its_one_name(tmp_path: Path) -> None:
 def test_a_missing_folder_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="release folder"):
         FolderSink(tmp_path / "gone", clock=Now()).put(parcel_of(b"content"))
+
+
+CONFINED = """
+import io, sys
+from pathlib import Path
+from tests.release.rig import Now, sha256_of
+from tests.release.sink_contract import parcel_of
+from transfer.model.names import safe_name
+from transfer.release.folder import FolderBoard, FolderRecaller, FolderSink
+from transfer.sandbox.profiles import GatewayPaths, confine_gateway
+release = Path(sys.argv[1])
+confine_gateway(GatewayPaths(staging=(), readable=(), owned=(), release=release))
+receipt = FolderSink(release, clock=Now()).put(parcel_of(b"content"))
+for name in ("one", "two"):
+    FolderBoard(release).post(safe_name("manifest.note"), safe_name("part-2.tmp"), name.encode())
+FolderSink(release, clock=Now()).put(parcel_of(b"gone", name="gone.jpg"))
+assert FolderRecaller(release).recall(safe_name("gone.jpg"))
+try:
+    (release / "photo.jpg").read_bytes()
+except PermissionError:
+    sys.stdout.write("written, not read")
+"""
+
+
+def test_all_of_it_works_where_the_kernel_forbids_reading(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CONFINED, str(tmp_path)], cwd=TOP, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "written, not read", done.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "photo.jpg": b"content",
+        "manifest.note": b"two",
+    }

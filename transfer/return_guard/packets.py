@@ -89,18 +89,18 @@ def _body(message: FromGateway | FromGuard) -> tuple[int, bytes]:  # noqa: PLR09
     match message:
         case Expect(sequence, expected):
             size = _bounded(expected.size, MAX_SIZE)
-            fields = _EXPECT.pack(sequence, expected.stage, bytes.fromhex(expected.sha256), size)
+            fields = _EXPECT.pack(sequence, expected.stage, _raw(expected.sha256, 32), size)
             return 3, fields + _text(expected.name) + _text(expected.temporary)
         case Forget(sequence, name) | Ask(sequence, name):
             return 4 if isinstance(message, Forget) else 5, _U32.pack(sequence) + _text(name)
         case Received(report, verdict):
-            return 7, _RECEIVED.pack(bytes.fromhex(report), verdict)
+            return 7, _RECEIVED.pack(_raw(report, 8), verdict)
         case Hello():
             return 65, b""
         case Beat(sweeps, pending):
             return 66, _BEAT.pack(sweeps, pending)
         case Seen(sequence, sha256):
-            return 68, _SEEN.pack(sequence, sha256 is not None, bytes.fromhex(sha256 or "00" * 32))
+            return 68, _SEEN.pack(sequence, sha256 is not None, _raw(sha256 or "00" * 32, 32))
         case Report():
             return 69, _render_report(message)
         case _:
@@ -123,13 +123,13 @@ def _render_report(report: Report) -> bytes:
     seen = report.presence
     milliseconds = (seen.seen_at - _EPOCH) // timedelta(milliseconds=1)
     return _REPORT.pack(
-        bytes.fromhex(report.id),
+        _raw(report.id, 8),
         report.what,
-        bytes.fromhex(seen.name_sha256),
+        _raw(seen.name_sha256, 32),
         _KINDS.index(seen.kind),
         _bounded(seen.size, MAX_SIZE),
         seen.sha256 is not None,
-        bytes.fromhex(seen.sha256 or "00" * 32),
+        _raw(seen.sha256 or "00" * 32, 32),
         _bounded(milliseconds, LAST_MILLISECOND),
     )
 
@@ -202,6 +202,13 @@ def _text(name: SafeName) -> bytes:
 def _take_name(body: bytes) -> tuple[SafeName, bytes]:
     end = 1 + _bounded(body[0], MAX_BYTES)
     return parse_safe_name(body[1:end].decode()), body[end:]
+
+
+def _raw(hexadecimal: str, length: int) -> bytes:
+    raw = bytes.fromhex(hexadecimal)
+    if len(raw) != length:
+        raise ValueError(f"{len(raw)} bytes instead of {length}")
+    return raw
 
 
 def _bounded(number: int, most: int) -> int:
