@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 MAX_CHARACTERS = 100
 MAX_BYTES = 180  # of UTF-8: leaves room for an added number and a temporary prefix below the usual 255
-_MAX_SUFFIX = 12
 
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,11}")
 _PLACEHOLDER = "unnamed"
@@ -59,13 +58,10 @@ class SafeName:
 def safe_name(untrusted: bytes | str) -> SafeName:
     """The safe form of a sender's file name; never fails, and gives a safe name back unchanged."""
     text = untrusted.decode("utf-8", "replace") if isinstance(untrusted, bytes) else _replace_surrogates(untrusted)
-    text = unicodedata.normalize("NFC", text)
-    text = "".join(_safe_character(character) for character in text)
-    text = _SPACES.sub(" ", _FORBIDDEN.sub("_", text)).strip(" ")
-    text = text.lstrip(".-~ ").rstrip(". ")
-    if _RESERVED.match(text):
-        text = "_" + text
-    return _fit(*_split(text or _PLACEHOLDER))
+    # Normalised after the invisible characters are gone: what they kept apart may compose.
+    text = unicodedata.normalize("NFC", "".join(_safe_character(character) for character in text))
+    text = _SPACES.sub(" ", _FORBIDDEN.sub("_", text))
+    return _fit(*_split(text.lstrip(".-~ ").rstrip(". ")))
 
 
 def parse_safe_name(text: str) -> SafeName:
@@ -80,9 +76,10 @@ def _is_safe(text: str) -> bool:
         and not _FORBIDDEN.search(text)
         and text == unicodedata.normalize("NFC", text)
         and len(text.encode()) <= MAX_BYTES
-        and text == text.strip(" ")
-        and text[0] not in ".-~"
-        and text[-1] != "."
+        and text[0] not in ".-~ "
+        and text[-1] not in ". "
+        and "  " not in text
+        and not _split(text)[0].endswith(" ")
         and not _RESERVED.match(text)
     )
 
@@ -111,10 +108,19 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _fit(stem: str, suffix: str, number: str = "") -> SafeName:
-    room = MAX_CHARACTERS - len(suffix) - len(number)
-    stem = stem[:room]
-    while stem and len((stem + number + suffix).encode()) > MAX_BYTES:
+    tail = number + suffix
+    stem = _trim(stem, tail)
+    if _RESERVED.match(stem + tail):
+        stem = "_" + stem
+    stem = stem[: MAX_CHARACTERS - len(tail)]
+    while len((stem + tail).encode()) > MAX_BYTES:
         stem = stem[:-1]
-    # Cutting may leave an end that is not allowed at an end, or a lone base of a composed character: settle it once.
-    stem = unicodedata.normalize("NFC", stem).rstrip(" ." if not suffix and not number else " ")
-    return SafeName((stem or _PLACEHOLDER) + number + suffix)
+    stem = _trim(stem, tail)
+    shorter, last = _split(stem) if not tail else (stem, "")
+    if last and shorter.endswith(" "):  # cutting has made an extension of what was too long for one
+        return _fit(shorter, last)
+    return SafeName(stem + tail)
+
+
+def _trim(stem: str, tail: str) -> str:
+    return stem.rstrip(" " if tail else " .") or _PLACEHOLDER
