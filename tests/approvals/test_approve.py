@@ -367,7 +367,7 @@ class TestConfirmReleased:
     def test_what_ended_since_does_not_matter(self, office: Office, item: ItemId) -> None:
         with office.db.read() as tx:
             held = office.items[item]
-            found = approve.confirm_released(tx, held, desk=office.desk, policy=office.policy)
+            found = approve.confirm_released(tx, held, desk=office.desk)
             assert found.held == held
             with pytest.raises(NotSo, match="is released, not approved"):
                 approve.confirm(tx, held, desk=office.desk, policy=office.policy)
@@ -377,11 +377,31 @@ class TestConfirmReleased:
         forged = mallory.sign(office.statement(item, by=mallory))
         office.sql("UPDATE statement SET note = ? WHERE kind = 'approval'", forged)
         with office.db.read() as tx, pytest.raises(Tampered, match="never had a key"):
-            approve.confirm_released(tx, office.items[item], desk=office.desk, policy=office.policy)
+            approve.confirm_released(tx, office.items[item], desk=office.desk)
 
     def test_not_while_paused(self, office: Office, item: ItemId) -> None:
         with office.db.write() as tx:
             text = drafts.draft_pause(tx, paused=True, by=office.helen.person, reason="a doubt", desk=office.desk)
             pausing.set_pause(tx, office.helen.sign(text), desk=office.desk)
             with pytest.raises(Unavailable):
-                approve.confirm_released(tx, office.items[item], desk=office.desk, policy=office.policy)
+                approve.confirm_released(tx, office.items[item], desk=office.desk)
+
+    def test_as_many_signatures_as_the_log_says_were_asked_for(self, office: Office) -> None:
+        office.policy = with_quorum(office.policy, 2)
+        paul, item = office.enrol("paul"), office.hold(1)
+        office.approve(item)
+        office.approve(item, by=paul)
+        office.sql("UPDATE item SET state = 'released' WHERE item = ?", item)
+        office.policy = with_quorum(office.policy, 1)
+        with office.db.read() as tx:
+            found = approve.confirm_released(tx, office.items[item], desk=office.desk)
+        assert found.approvers == (office.helen.person, paul.person)
+        office.sql("DELETE FROM decision WHERE statement = ?", found.statement_sha256)
+        with office.db.read() as tx, pytest.raises(NotSo, match="needs the approval of 1 more"):
+            approve.confirm_released(tx, office.items[item], desk=office.desk)
+
+    def test_an_item_marked_released_by_hand(self, office: Office) -> None:
+        item = office.hold(1)
+        office.sql("UPDATE item SET state = 'released' WHERE item = ?", item)
+        with office.db.read() as tx, pytest.raises(Tampered, match="does not say that item"):
+            approve.confirm_released(tx, office.items[item], desk=office.desk)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from transfer.approvals.authority import Authority
 from transfer.approvals.desk import Desk, wrong_kind
+from transfer.approvals.log_heads import recorded_terms
 from transfer.approvals.quorum import check_campaign, check_time, missing
 from transfer.approvals.signing import Signed, read_unverified
 from transfer.approvals.standing import (
@@ -110,17 +111,21 @@ def confirm(tx: ReadTx, held: Held, *, desk: Desk, policy: Policy) -> Approved:
     if campaign is None:
         raise Tampered(f"Item {item} is marked approved and belongs to no campaign.", clauses=("G1",))
     check_campaign(authority.campaign(campaign), campaign, now=desk.clock.now())
-    return _derived(held, standing_now(tx, held, authority=authority, desk=desk, policy=policy), policy=policy)
+    found = standing_now(tx, held, authority=authority, desk=desk, policy=policy)
+    return _derived(held, found, quorum=policy.approval.quorum)
 
 
-def confirm_released(tx: ReadTx, held: Held, *, desk: Desk, policy: Policy) -> Approved:
+def confirm_released(tx: ReadTx, held: Held, *, desk: Desk) -> Approved:
     """That what was released had been approved: to put the genuine file back where somebody altered it.
 
-    What ended since (the campaign, the approval's time, a signer's rights) does not matter; what was signed does, and
-    that releasing is not paused and nobody has withdrawn it. Raises as `confirm` does.
+    What ended since (the campaign, the approval's time, a signer's rights, the policy) does not matter; what was signed
+    does, under the demands that the log recorded, and that releasing is not paused and nobody has withdrawn it. Raises
+    as `confirm` does.
     """
     authority = _right_now(tx, held, State.RELEASED, desk=desk)
-    return _derived(held, standing_once(tx, held, authority=authority, desk=desk, policy=policy), policy=policy)
+    terms = recorded_terms(tx, item_of(held))
+    found = standing_once(tx, held, authority=authority, desk=desk, four_eyes=terms.four_eyes)
+    return _derived(held, found, quorum=terms.quorum)
 
 
 def lapse(tx: WriteTx, held: Held, why: NotSo, *, desk: Desk) -> None:
@@ -175,9 +180,9 @@ def _right_now(tx: ReadTx, held: Held, state: State, *, desk: Desk) -> Authority
     return authority
 
 
-def _derived(held: Held, found: Approvals, *, policy: Policy) -> Approved:
+def _derived(held: Held, found: Approvals, *, quorum: int) -> Approved:
     """The only place where an Approved is made."""
-    lacking = missing((one.statement.by for one in found.standing), quorum=policy.approval.quorum)
+    lacking = missing((one.statement.by for one in found.standing), quorum=quorum)
     if lacking:
         why = NotSo(
             f"Item {item_of(held)} needs the approval of {lacking} more.",
@@ -207,6 +212,7 @@ def _mark_approved(tx: WriteTx, held: Held, *, signed: Signed, found: Approvals,
             "statement_sha256": signed.sha256,
             "statements": [one.sha256 for one in found.standing],
             "quorum": policy.approval.quorum,
+            "four_eyes": policy.approval.four_eyes,
             "campaign": last.campaign,
             "public": last.public,
             "risk": last.risk.value,

@@ -74,7 +74,7 @@ def check_role(statement: ApprovalStatement, authority: Authority, *, policy: Po
 def check_approval(statement: ApprovalStatement, held: Held, *, policy: Policy) -> None:
     """Everything about one item that needs no table. Raises NotSo."""
     check_policy(statement.policy, judged=held.verdict.policy_sha256, in_force=policy.sha256)
-    _check_bytes_and_people(statement, held, policy=policy)
+    _check_bytes_and_people(statement, held, four_eyes=policy.approval.four_eyes)
 
 
 def standing_now(tx: ReadTx, held: Held, *, authority: Authority, desk: Desk, policy: Policy) -> Approvals:
@@ -88,23 +88,23 @@ def standing_now(tx: ReadTx, held: Held, *, authority: Authority, desk: Desk, po
     return _collect(tx, held, open_=authority.open, check=check, desk=desk)
 
 
-def standing_once(tx: ReadTx, held: Held, *, authority: Authority, desk: Desk, policy: Policy) -> Approvals:
+def standing_once(tx: ReadTx, held: Held, *, authority: Authority, desk: Desk, four_eyes: bool) -> Approvals:
     """As signed at the time, whoever has been disabled or has changed keys since. Raises Tampered."""
 
     def check(statement: ApprovalStatement) -> None:
-        _check_bytes_and_people(statement, held, policy=policy)
+        _check_bytes_and_people(statement, held, four_eyes=four_eyes)
 
     return _collect(tx, held, open_=authority.open_past, check=check, desk=desk)
 
 
-def _check_bytes_and_people(statement: ApprovalStatement, held: Held, *, policy: Policy) -> None:
+def _check_bytes_and_people(statement: ApprovalStatement, held: Held, *, four_eyes: bool) -> None:
     check_item(
         statement,
         item=item_of(held),
         sha256=held.rebuilt.clean.sha256,
         campaign=arrived_of(held).campaign,
         submitter=arrived_of(held).submitter,
-        four_eyes=policy.approval.four_eyes,
+        four_eyes=four_eyes,
     )
 
 
