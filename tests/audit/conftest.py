@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,7 +78,8 @@ class Bench:
     signer: Ed25519Signer = field(default_factory=lambda: Ed25519Signer(ORIGIN, bytes(range(32))))
 
     def __post_init__(self) -> None:
-        self.db = Database.create(self.folder / "transfer.db")
+        path = self.folder / "transfer.db"
+        self.db = Database.open(path) if path.exists() else Database.create(path)
         self.log = Log(origin=ORIGIN, clock=self.clock, entropy=Salts())
         self.log_dir = self.folder / "log"
 
@@ -123,6 +125,24 @@ class Bench:
                     tx.connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_no_{verb}")
             for statement in statements:
                 tx.connection.exec_driver_sql(statement)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """600 entries, signed and published; made once."""
+    made = Bench(tmp_path_factory.mktemp("template"))
+    made.publish(600)
+    made.db.close()
+    return made.folder
+
+
+@pytest.fixture
+def published(template: Path, tmp_path: Path) -> Iterator[Bench]:
+    """A log of 600 entries, its own copy."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    made = Bench(tmp_path, clock=Ticking(datetime(2026, 1, 2, tzinfo=UTC)))
+    yield made
+    made.db.close()
 
 
 @pytest.fixture

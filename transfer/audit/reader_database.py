@@ -6,7 +6,7 @@ is compared with what the leaves make.
 
 from __future__ import annotations
 
-from transfer.audit.merkle import Frontier
+from transfer.audit.merkle import HASH_BYTES, Frontier
 from transfer.audit.notes import Ed25519Verifier
 from transfer.audit.reader import Claim, Survey
 from transfer.audit.tiles import BUNDLE, WIDTH, Tile
@@ -53,8 +53,8 @@ class DatabaseReader:
     def hashes(self, level: int, index: int, width: int) -> bytes:
         """Raises Tampered if one is missing."""
         recorded = journal.hashes(self._tx, level, index * WIDTH, width)
-        if len(recorded) != width:
-            raise Tampered(f"The database lacks {self.name(Tile(level, index, width))}.")
+        if len(recorded) != width or any(len(value) != HASH_BYTES for value in recorded):
+            raise Tampered(f"Of {self.name(Tile(level, index, width))}, some are missing or damaged.")
         return b"".join(recorded)
 
     def name(self, tile: Tile) -> str:

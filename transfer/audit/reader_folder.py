@@ -8,8 +8,10 @@ wider one meanwhile is read from that one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,10 +56,13 @@ class FolderReader:
             if self._bare:
                 return None
             raise Tampered(f"{self.folder.name}/{VKEY} is missing.", advice="Copy the whole folder again.")
+        text = content.decode("utf-8", "replace")
         try:
-            return parse_vkey(content.decode("utf-8", "replace").removesuffix("\n"))
+            if text.endswith("\n"):
+                return parse_vkey(text[:-1])
         except Misuse as error:
             raise Tampered(f"{self.folder.name}/{VKEY} is not what was published. {error.sentence}") from error
+        raise Tampered(f"{self.folder.name}/{VKEY} is not what was published: its line does not end.")
 
     def claims(self) -> tuple[Claim, ...]:
         """None."""
@@ -130,8 +135,16 @@ class FolderReader:
                 descriptor = os.open(self.folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            with os.fdopen(descriptor, "rb") as file:
-                content = file.read(limit + 1)
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise self._unknown(path) from error
+                raise
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise self._unknown(path)
+                content = _read_up_to(descriptor, limit + 1)
+            finally:
+                os.close(descriptor)
         if len(content) > limit:
             raise Tampered(f"{self.folder.name}/{path} is larger than any such file of a log.")
         return content
@@ -179,3 +192,11 @@ def _end_of(extras: set[Tile], size: int) -> int:
         index += 1
     widths = [tile.width for tile in extras if tile.level == BUNDLE and tile.index == index]
     return max(size, index * WIDTH + max(widths, default=0))
+
+
+def _read_up_to(descriptor: int, limit: int) -> bytes:
+    parts: list[bytes] = []
+    while limit > 0 and (part := os.read(descriptor, limit)):
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)

@@ -6,6 +6,7 @@ everything recorded about them; or Tampered with the one place that does not agr
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
@@ -67,6 +68,9 @@ class Walk:
         while self._claims and self._claims[0].size <= first + len(hashes):
             claim = self._claims.pop(0)
             if edge_root([hashes[: claim.size - first], *self._edge[1:]]) != claim.root:
+                blamed = self._blame_tile(claim.size)
+                if blamed is not None:
+                    raise blamed
                 raise Tampered(f"The first {claim.size} entries do not have the root that {claim.who} states.")
 
     def _compare_entries(self, index: int, entries: list[bytes]) -> None:
@@ -114,9 +118,26 @@ class Walk:
             advice="Find out who put it there, keep a copy of it, and take it away.",
         )
 
+    def _blame_tile(self, size: int) -> Tampered | None:
+        """When a root is wrong: the lowest unfinished tile that does not fit the entries, if one can be read."""
+        for level, hashes in enumerate(self._edge):
+            index = (size >> (8 * level)) // WIDTH
+            full, partial = tile_widths(level, self._survey.needed)
+            width = WIDTH if index < full else partial
+            if level == 0 or not hashes or len(hashes) > width:
+                continue
+            made = b"".join(hashes)
+            with contextlib.suppress(Tampered):
+                recorded = self._reader.hashes(level, index, width)
+                if recorded[: len(made)] != made:
+                    return self._contradiction(Tile(level, index, width), recorded, made)
+        return None
+
     def _contradiction(self, tile: Tile, recorded: bytes, made: bytes) -> Tampered:
         """Says which side was changed, as far as the signed root can tell."""
-        differing = next(j for j in range(tile.width) if recorded[j * 32 : j * 32 + 32] != made[j * 32 : j * 32 + 32])
+        differing = next(
+            j for j in range(len(made) // 32) if recorded[j * 32 : j * 32 + 32] != made[j * 32 : j * 32 + 32]
+        )
         step = WIDTH**tile.level
         first = (tile.index * WIDTH + differing) * step
         called = self._reader.name(tile)
