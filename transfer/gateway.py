@@ -22,7 +22,7 @@ from transfer.arrivals import Arrivals, Watchers
 from transfer.audit.publish import Publisher
 from transfer.departures import Departures
 from transfer.errors import TransferError, Unavailable
-from transfer.loops import Condition, Loop
+from transfer.loops import Bell, Condition, Loop
 from transfer.model.events import Event, EventName, Json
 from transfer.model.findings import WaitingFor
 from transfer.model.identifiers import Sha256
@@ -59,8 +59,9 @@ class Gateway:
     valve_complete: bool
     facts: dict[str, Json]
     monotonic: Callable[[], float]
+    arrivals_bell: Bell
+    departures_bell: Bell
     condition: Condition = field(default_factory=Condition)
-    wake_arrivals: Callable[[], None] = field(default=lambda: None, init=False)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -87,7 +88,8 @@ class Gateway:
     def serve(self, ready: Callable[[], None]) -> None:
         """Runs until stopped. Raises the alarm, if one ended it."""
         loops = self._loops()
-        self.wake_arrivals = loops["arrivals"].wake
+        self.arrivals_bell.connect(loops["arrivals"].wake)
+        self.departures_bell.connect(loops["departures"].wake)
         for loop in loops.values():
             loop.start()
         ready()

@@ -100,3 +100,19 @@ class Loop(threading.Thread):
                 )
             )
         return self._period
+
+
+class Bell:
+    """Wakes a loop; it can be handed out before there is one."""
+
+    def __init__(self) -> None:
+        self._answer: Callable[[], None] | None = None
+
+    def connect(self, answer: Callable[[], None]) -> None:
+        """From now on a ring is answered by this."""
+        self._answer = answer
+
+    def ring(self) -> None:
+        """There is something to do; from any thread."""
+        if self._answer is not None:
+            self._answer()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,11 @@ from transfer.errors import Misuse
 from transfer.model.clock import Clock
 from transfer.policy.rulebook import load_policy
 from transfer.policy.rules import Policy
-from transfer.settings import ScannerKind, Settings, load_settings
+from transfer.sandbox.confine import ChildLimits
+from transfer.sandbox.pool import Pool
+from transfer.sandbox.profiles import GatewayPaths, GuardPaths
+from transfer.sandbox.wire import Role
+from transfer.settings import ScannerKind, Settings, ValveMode, load_settings
 from transfer.store.adoption import POLICY, adopted
 from transfer.store.blobs import Blobs
 from transfer.store.database import Database
@@ -72,9 +76,14 @@ class Site:
             )
 
 
+def root_of(explicit: Path | None) -> Path:
+    """The workspace's folder meant by an option, the environment or the current folder. Raises Misuse."""
+    return find_workspace(explicit, os.environ, Path.cwd())
+
+
 def find_site(explicit: Path | None) -> Site:
-    """The workspace meant by an option, the environment or the current folder. Raises Misuse."""
-    return open_site(Workspace(find_workspace(explicit, os.environ, Path.cwd())))
+    """That workspace, opened. Raises Misuse, Tampered, Unavailable."""
+    return open_site(Workspace(root_of(explicit)))
 
 
 def open_site(workspace: Workspace) -> Site:
@@ -119,12 +128,55 @@ def read_root(workspace: Workspace) -> Root:
         ) from error
 
 
-def build_scanner(settings: Settings, policy: Policy) -> Scanner:
-    """The malware scanner of the settings."""
+def build_scanner(site: Site) -> Scanner:
+    """The malware scanner of the settings; signatures older than the policy allows count as none (G9)."""
     from transfer.inspection.scan import NoScanner
 
-    if settings.scanner.kind is ScannerKind.NONE:
+    settings = site.settings.scanner
+    if settings.kind is ScannerKind.NONE:
         return NoScanner()
     from transfer.inspection.clamd import ClamdScanner
+    from transfer.inspection.clamd_talk import Address
 
-    return ClamdScanner(settings=settings.scanner, policy=policy)  # adapted below
+    return ClamdScanner(
+        address=Address(path=Path(settings.socket))
+        if settings.socket
+        else Address(host=settings.host, port=settings.port),
+        clock=site.clock,
+        timeout=settings.timeout_seconds,
+        size_limit=settings.max_bytes,
+        max_age=timedelta(days=site.policy.malware.max_signature_age_days),
+    )
+
+
+def gateway_paths(site: Site) -> GatewayPaths:
+    """What the kernel is to let the gateway reach."""
+    workspace, settings = site.workspace, site.settings
+    return GatewayPaths(
+        staging=tuple(source.folder for source in settings.sources),
+        readable=(workspace.keys,),
+        owned=(workspace.state, workspace.log, workspace.feedback),
+        release=settings.release.folder,
+        connect_tcp=(settings.scanner.port,) if settings.scanner.host else (),
+    )
+
+
+def guard_paths(settings: Settings) -> GuardPaths:
+    """What the kernel is to let the guard reach."""
+    return GuardPaths(release=settings.release.folder, aside=settings.release.aside_folder)
+
+
+def build_pools(settings: Settings) -> tuple[Pool, Pool]:
+    """The sandbox children: those that see raw bytes, and those that never do."""
+    sandbox = settings.sandbox
+    prefer = settings.valve.mode is ValveMode.PREFER
+    limits = ChildLimits(memory_bytes=sandbox.memory_mb * 1024 * 1024)
+    workers = worker_count(settings)
+    media = Pool(role=Role.MEDIA, workers=workers, limits=limits, strict=sandbox.strict, prefer=prefer)
+    residue = Pool(role=Role.RESIDUE, workers=workers, limits=limits, strict=sandbox.strict, prefer=prefer)
+    return media, residue
+
+
+def worker_count(settings: Settings) -> int:
+    """How many files are worked on at a time."""
+    return settings.sandbox.workers or len(os.sched_getaffinity(0))

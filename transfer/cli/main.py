@@ -9,20 +9,7 @@ from typing import Annotated
 import typer
 
 from transfer import __version__
-from transfer.cli import (
-    approvals,
-    audit,
-    backup,
-    campaigns,
-    devices,
-    doctor,
-    init,
-    items,
-    people,
-    policy,
-    processes,
-    run,
-)
+from transfer.cli import approvals, init, items, processes, run
 from transfer.cli.options import ROOT_WORKSPACE, WorkspaceOption
 from transfer.cli.output import complain, hint, say
 from transfer.errors import TransferError
@@ -56,7 +43,7 @@ def root(
     context.obj = {ROOT_WORKSPACE: workspace}
 
 
-for module in (init, run, items, approvals, people, campaigns, devices, audit, policy, backup, doctor, processes):
+for module in (init, run, items, approvals, processes):
     module.register(app)
 
 

@@ -1,0 +1,211 @@
+"""Puts the running gateway together, out of a site whose process has confined itself already."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from transfer import __version__
+from transfer.approvals.campaigns import standing
+from transfer.arrivals import Arrivals, Taking, Watchers
+from transfer.audit.keys import load_key
+from transfer.audit.notes import Ed25519Signer
+from transfer.audit.publish import Publisher
+from transfer.departures import Departures
+from transfer.gateway import Gateway
+from transfer.housekeeping import Housekeeping
+from transfer.intake.folder import FolderRetirer, FolderSource, FolderWatcher
+from transfer.intake.settle import SettleRules
+from transfer.loops import Bell
+from transfer.model.events import Json
+from transfer.model.identifiers import CampaignId, ItemId, Sha256
+from transfer.notices import Notices
+from transfer.pipeline import Line, Standing
+from transfer.policy.rules import CampaignStanding
+from transfer.release.dispatch import Dispatch
+from transfer.release.folder import FolderBoard, FolderRecaller, FolderSink
+from transfer.release.parcel import MANIFEST_NAME
+from transfer.release.renew import ManifestKeeper
+from transfer.return_guard.post import Post
+from transfer.return_guard.refuse import ReturnDesk
+from transfer.sandbox.profiles import Support
+from transfer.store.database import ReadTx
+from transfer.store.manifests import Reports
+from transfer.store.noticeboard import Noticeboard
+from transfer.store.register import ItemRow
+from transfer.upkeep import Upkeep
+from transfer.wiring import LOG_KEY, Site, build_pools, build_scanner, worker_count
+from transfer.worklist import Worklist
+
+
+def build_gateway(site: Site, *, support: Support, announce: Callable[[ItemRow], None]) -> Gateway:
+    """Every part of the gateway, wired. Starts the sandbox's zygotes and nothing else."""
+    arrivals_bell, departures_bell, worklist = Bell(), Bell(), Worklist()
+    line = _line(site)
+    signer = load_key(site.workspace.keys / LOG_KEY)
+    post = _post(site, departures_bell)
+    arrivals = _arrivals(site, arrivals_bell, taken=lambda item: worklist.add([item]))
+    return Gateway(
+        line=line,
+        arrivals=arrivals,
+        watchers=_watchers(site, arrivals),
+        departures=_departures(site, post, signer),
+        notices=Notices(
+            db=site.db, register=site.register, board=Noticeboard(site.workspace.feedback), announce=announce
+        ),
+        upkeep=_upkeep(site, line),
+        publisher=Publisher(
+            db=site.db, log_dir=site.workspace.log, signer=signer, origin=signer.name, clock=site.clock
+        ),
+        post=post,
+        worklist=worklist,
+        workers=worker_count(site.settings),
+        publish_seconds=site.settings.log.publish_seconds,
+        settings_sha256=Sha256(site.settings.sha256),
+        valve_complete=support.complete,
+        facts=_facts(site, support),
+        monotonic=time.monotonic,
+        arrivals_bell=arrivals_bell,
+        departures_bell=departures_bell,
+    )
+
+
+def standing_of(site: Site) -> Standing:
+    """How a campaign stands now, by the statements in the database."""
+
+    def look(tx: ReadTx, campaign: CampaignId | None) -> CampaignStanding:
+        return standing(tx, campaign, desk=site.desk)
+
+    return look
+
+
+def _line(site: Site) -> Line:
+    media, residue = build_pools(site.settings)
+    return Line(
+        db=site.db,
+        register=site.register,
+        recorder=site.log,
+        blobs=site.blobs,
+        media=media,
+        residue=residue,
+        scanner=build_scanner(site),
+        policy=site.policy,
+        standing=standing_of(site),
+    )
+
+
+def _arrivals(site: Site, bell: Bell, *, taken: Callable[[ItemId], None]) -> Arrivals:
+    intake = site.settings.intake
+    return Arrivals(
+        sources=[
+            FolderSource(source=source.source_id, submitter=source.submitter_id, root=source.folder)
+            for source in site.settings.sources
+        ],
+        taking=Taking(
+            db=site.db,
+            register=site.register,
+            blobs=site.blobs,
+            policy=site.policy,
+            clock=site.clock,
+            entropy=secrets.token_bytes,
+            reserve=intake.min_free_bytes,
+        ),
+        rules=SettleRules(still=intake.settle_seconds),
+        rescan_seconds=intake.rescan_seconds,
+        monotonic=time.monotonic,
+        taken=taken,
+        wake=bell.ring,
+    )
+
+
+def _watchers(site: Site, arrivals: Arrivals) -> Watchers:
+    return Watchers(
+        FolderWatcher(source.folder, tell=arrivals.teller(number))
+        for number, source in enumerate(site.settings.sources)
+    )
+
+
+def _post(site: Site, bell: Bell) -> Post:
+    desk = ReturnDesk(
+        database=site.db,
+        recorder=site.log,
+        releases=site.releases,
+        manifests=site.manifests,
+        reports=Reports(),
+        manifest_name=MANIFEST_NAME,
+        policy=Sha256(site.policy.sha256),
+    )
+    return Post(
+        path=site.workspace.guard_socket,
+        listing=desk.listing,
+        record=desk.record,
+        recorded=bell.ring,
+        monotonic=time.monotonic,
+    )
+
+
+def _departures(site: Site, post: Post, signer: Ed25519Signer) -> Departures:
+    release = site.settings.release
+    dispatch = Dispatch(
+        database=site.db,
+        register=site.register,
+        releases=site.releases,
+        blobs=site.blobs,
+        sink=FolderSink(release.folder, clock=site.clock),
+        recaller=FolderRecaller(release.folder),
+        lookout=post,
+        clock=site.clock,
+        entropy=secrets.token_bytes,
+    )
+    keeper = ManifestKeeper(
+        database=site.db,
+        releases=site.releases,
+        manifests=site.manifests,
+        board=FolderBoard(release.folder),
+        lookout=post,
+        signer=signer,
+        origin=signer.name,
+        clock=site.clock,
+        entropy=secrets.token_bytes,
+    )
+    return Departures(
+        dispatch=dispatch,
+        manifest=keeper,
+        desk=site.desk,
+        policy=site.policy,
+        device=release.device_id,
+        retirers={
+            source.source_id: FolderRetirer(source=source.source_id, root=source.folder)
+            for source in site.settings.sources
+        },
+    )
+
+
+def _upkeep(site: Site, line: Line) -> Upkeep:
+    return Upkeep(
+        db=site.db,
+        recorder=site.log,
+        scanner=line.scanner,
+        standing=line.standing,
+        housekeeping=Housekeeping(
+            db=site.db,
+            register=site.register,
+            recorder=site.log,
+            blobs=site.blobs,
+            policy=site.policy,
+            clock=site.clock,
+        ),
+        clock=site.clock,
+        monotonic=time.monotonic,
+    )
+
+
+def _facts(site: Site, support: Support) -> dict[str, Json]:
+    return {
+        "version": __version__,
+        "landlock": support.landlock,
+        "seccomp": support.seccomp,
+        "scanner": site.settings.scanner.kind.value,
+        "policy": site.policy.sha256,
+    }

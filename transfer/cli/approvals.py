@@ -1,0 +1,263 @@
+"""The decisions: approve, refuse, withdraw, pause and resume; and approval in three steps, so that the private key
+never comes near the gateway: `statement`, `sign` (anywhere), `approve --signature`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from transfer.cli.options import JsonOption, KeyOption, NameOption, WorkspaceOption, open_site
+from transfer.cli.output import print_json, say
+from transfer.errors import Misuse
+
+if TYPE_CHECKING:
+    from transfer.approvals.statement_keys import SigningKey
+    from transfer.model.identifiers import ItemId, PersonId
+    from transfer.store.database import WriteTx
+    from transfer.wiring import Site
+
+ItemsArgument = Annotated[list[str], typer.Argument(metavar="ITEM...")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; staff and auditors read it.")]
+_MAX_STATEMENT = 64 * 1024
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for name, command in (
+        ("approve", approve),
+        ("refuse", refuse),
+        ("withdraw", withdraw),
+        ("statement", statement),
+        ("sign", sign),
+        ("pause", pause),
+        ("resume", resume),
+    ):
+        app.command(name)(command)
+
+
+def approve(
+    context: typer.Context,
+    items: Annotated[list[str] | None, typer.Argument(metavar="ITEM...")] = None,
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="Who you are.")] = "",
+    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Your own signing key.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="You declare them PUBLIC (G6).")] = False,
+    risk: Annotated[str, typer.Option(metavar="low|medium|high", help="The risk to integrity (G7).")] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="A note for the record.")] = "",
+    signature: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Hand in a statement that was signed elsewhere.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Sign that items are PUBLIC and may be released, or hand such a statement in."""
+    from transfer.approvals.approve import accept
+
+    site = open_site(context, workspace)
+    site.require_policy_in_force()
+    notes = [_read(signature)] if signature else _signed_approvals(site, items or [], name, key, public, risk, note)
+    approved: list[str] = []
+    waiting: dict[str, int] = {}
+    for signed in notes:
+        with site.db.write() as tx:
+            done = accept(tx, signed, desk=site.desk, policy=site.policy)
+        approved += done.approved
+        waiting |= dict(done.waiting)
+    if json:
+        print_json({"approved": approved, "waiting": waiting})
+        return
+    for item in approved:
+        say(f"{item} is approved; the gateway releases it now, or as soon as it runs.")
+    for item, lacking in waiting.items():
+        say(f"{item}: your approval is recorded; {lacking} more {'is' if lacking == 1 else 'are'} needed.")
+
+
+def statement(
+    context: typer.Context,
+    items: ItemsArgument,
+    name: NameOption,
+    public: Annotated[bool, typer.Option("--public", help="You declare them PUBLIC (G6).")] = False,
+    risk: Annotated[str, typer.Option(metavar="low|medium|high", help="The risk to integrity (G7).")] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="A note for the record.")] = "",
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Print the approval statement for these items, to be signed elsewhere with `transfer sign`."""
+    site = open_site(context, workspace)
+    site.require_policy_in_force()
+    _require_declared(public, risk)
+    for text in _drafts(site, items, _person(site, name), risk, note):
+        typer.echo(text, nl=False)
+
+
+def sign(
+    file: Annotated[Path, typer.Argument(metavar="STATEMENT", help="What `transfer statement` printed.")],
+    key: KeyOption,
+) -> None:
+    """Sign a statement; prints the signed one. Needs no workspace: it can run on the approver's own machine."""
+    from transfer.approvals.signing import sign_statement
+    from transfer.approvals.statement_keys import load_signing_key
+
+    typer.echo(sign_statement(_read(file), load_signing_key(key).seed), nl=False)
+
+
+def refuse(
+    context: typer.Context,
+    items: ItemsArgument,
+    name: NameOption,
+    key: KeyOption,
+    reason: ReasonOption,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Refuse items that wait for approval; staff read the reason."""
+    from transfer.approvals.decisions import refuse as hand_in
+    from transfer.approvals.drafts import draft_refusal
+
+    site = open_site(context, workspace)
+    site.require_policy_in_force()
+    which, person = _items(items), _person(site, name)
+    note = _drafted(site, key, lambda tx: draft_refusal(tx, which, by=person, reason=reason, desk=site.desk))
+    with site.db.write() as tx:
+        hand_in(tx, note, desk=site.desk, policy=site.policy)
+    for item in which:
+        say(f"{item} is refused.")
+
+
+def withdraw(
+    context: typer.Context,
+    items: ItemsArgument,
+    name: NameOption,
+    key: KeyOption,
+    reason: ReasonOption = "",
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Take items back, released or not; the log says whether a released one was still there."""
+    from transfer.approvals.decisions import withdraw as hand_in
+    from transfer.approvals.drafts import draft_withdrawal
+
+    site = open_site(context, workspace)
+    which, person = _items(items), _person(site, name)
+    note = _drafted(site, key, lambda tx: draft_withdrawal(tx, which, by=person, reason=reason, desk=site.desk))
+    with site.db.write() as tx:
+        hand_in(tx, note, desk=site.desk)
+    for item in which:
+        say(
+            f"{item} is to be taken back: the gateway does it at once, or as soon as it runs. See: transfer show {item}"
+        )
+
+
+def pause(
+    context: typer.Context, name: NameOption, key: KeyOption, reason: ReasonOption, workspace: WorkspaceOption = None
+) -> None:
+    """Stop releasing at once, in an incident. Taking back goes on."""
+    _set_pause(context, workspace, name, key, reason, paused=True)
+    say("Releasing is paused. It goes on after `transfer resume`.")
+
+
+def resume(
+    context: typer.Context, name: NameOption, key: KeyOption, reason: ReasonOption, workspace: WorkspaceOption = None
+) -> None:
+    """Let releasing go on after a pause."""
+    _set_pause(context, workspace, name, key, reason, paused=False)
+    say("Releasing goes on.")
+
+
+def _set_pause(
+    context: typer.Context, workspace: Path | None, name: str, key: Path, reason: str, *, paused: bool
+) -> None:
+    from transfer.approvals.drafts import draft_pause
+    from transfer.approvals.pausing import set_pause
+
+    site = open_site(context, workspace)
+    person = _person(site, name)
+    note = _drafted(site, key, lambda tx: draft_pause(tx, paused=paused, by=person, reason=reason, desk=site.desk))
+    with site.db.write() as tx:
+        set_pause(tx, note, desk=site.desk)
+
+
+def _signed_approvals(
+    site: Site, items: list[str], name: str, key: Path | None, public: bool, risk: str, note: str
+) -> list[str]:
+    from transfer.approvals.signing import sign_statement
+
+    if not (items and name and key):
+        raise Misuse(
+            "An approval needs items, --as NAME and --key FILE; or --signature FILE.",
+            advice="`transfer status --state held` lists what waits for approval.",
+        )
+    _require_declared(public, risk)
+    signing_key = _key(key)
+    return [sign_statement(text, signing_key.seed) for text in _drafts(site, items, _person(site, name), risk, note)]
+
+
+def _drafts(site: Site, items: list[str], person: PersonId, risk: str, note: str) -> list[str]:
+    """One statement for each 64 items of one campaign."""
+    from transfer.approvals.drafts import draft_approval
+    from transfer.approvals.statement import MAX_ITEMS, Risk
+
+    by_campaign: dict[str | None, list[ItemId]] = {}
+    with site.db.read() as reading:
+        for item in _items(items):
+            by_campaign.setdefault(site.register.row(reading, item).campaign, []).append(item)
+    batches = [
+        same[start : start + MAX_ITEMS] for same in by_campaign.values() for start in range(0, len(same), MAX_ITEMS)
+    ]
+    with site.db.write() as tx:
+        return [
+            draft_approval(tx, batch, by=person, risk=Risk(risk), note=note, desk=site.desk, policy=site.policy)
+            for batch in batches
+        ]
+
+
+def _require_declared(public: bool, risk: str) -> None:
+    if not public:
+        raise Misuse(
+            "Only what is PUBLIC may go to the device, and you have not said that it is.",
+            advice="Look at it with `transfer preview`, then say --public.",
+            clauses=("G6",),
+        )
+    if risk not in {"low", "medium", "high"}:
+        raise Misuse(
+            "State how high the risk to integrity is: could it be copied or manipulated to do harm?",
+            advice="Say --risk low, medium or high.",
+            clauses=("G7",),
+        )
+
+
+def _drafted(site: Site, key: Path, draft: Callable[[WriteTx], str]) -> str:
+    """A statement drafted and signed with the key in a file."""
+    from transfer.approvals.signing import sign_statement
+
+    signing_key = _key(key)
+    with site.db.write() as tx:
+        text = draft(tx)
+    return sign_statement(text, signing_key.seed)
+
+
+def _key(path: Path) -> SigningKey:
+    from transfer.approvals.statement_keys import load_signing_key
+
+    return load_signing_key(path)
+
+
+def _items(given: list[str]) -> list[ItemId]:
+    from transfer.model.identifiers import parse_item_id
+
+    return list(dict.fromkeys(parse_item_id(each) for each in given))
+
+
+def _person(site: Site, name: str) -> PersonId:
+    from transfer.approvals.people import find
+
+    with site.db.read() as tx:
+        return find(tx, name, desk=site.desk).person
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_STATEMENT + 1)
+        return content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misuse(f"The statement {path} cannot be read.", advice="Name the file that holds it.") from error

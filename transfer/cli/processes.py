@@ -1,0 +1,133 @@
+"""`transfer process gateway` and `transfer process guard`: the two processes that the supervisor runs.
+
+Each can be a systemd unit of its own instead. They limit themselves before they start a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from transfer.cli.options import WorkspaceOption, open_site
+
+if TYPE_CHECKING:
+    from transfer.gateway import Gateway
+    from transfer.sandbox.profiles import Support
+    from transfer.wiring import Site
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands, out of sight: staff and approvers never need them."""
+    group = typer.Typer(help="The processes of a running gateway, one by one.", no_args_is_help=True)
+    group.command("gateway")(gateway)
+    group.command("guard")(guard)
+    app.add_typer(group, name="process", hidden=True)
+
+
+def gateway(
+    context: typer.Context,
+    workspace: WorkspaceOption = None,
+    once: Annotated[bool, typer.Option("--once", help="One round, then end.")] = False,
+    show: Annotated[bool, typer.Option("--live", help="Show in the terminal what happens.")] = False,
+) -> None:
+    """The gateway: everything but the device's side."""
+    from transfer.assembly import build_gateway
+    from transfer.cli.live import Live
+    from transfer.program_log import configure
+    from transfer.store.lock import hold_workspace
+
+    _die_with_parent()
+    configure()
+    site = open_site(context, workspace)
+    with hold_workspace(site.workspace.lock, clock=site.clock):
+        live = Live(site, quiet=not show)  # looks for the demo's key, which a confined process cannot
+        support = _confine_gateway(site)
+        built = build_gateway(site, support=support, announce=live.announce)
+        with built.running():
+            live.greet(support)
+            _run(built, once=once)
+
+
+def guard(context: typer.Context, workspace: WorkspaceOption = None) -> None:
+    """The guard: the device's side and nothing else."""
+    import secrets
+    import time
+
+    from transfer.cli.options import workspace_path
+    from transfer.return_guard.watch import run_guard
+    from transfer.sandbox.profiles import confine_guard
+    from transfer.settings import ValveMode, load_settings
+    from transfer.wiring import SystemClock, guard_paths, root_of
+    from transfer.workspace import Workspace
+
+    _die_with_parent()
+    place = Workspace(root_of(workspace_path(context, workspace)))
+    settings = load_settings(place.root)
+    paths = guard_paths(settings)
+
+    def confine() -> None:
+        from transfer.errors import Unavailable
+
+        try:
+            confine_guard(paths)
+        except Unavailable:
+            if settings.valve.mode is not ValveMode.PREFER:
+                raise
+        _tell_ready()
+
+    run_guard(
+        release=paths.release,
+        aside=paths.aside,
+        socket_path=place.guard_socket,
+        confine=confine,
+        clock=SystemClock(),
+        monotonic=time.monotonic,
+        entropy=secrets.token_bytes,
+    )
+
+
+def _confine_gateway(site: Site) -> Support:
+    from transfer.errors import Unavailable
+    from transfer.sandbox.profiles import confine_gateway, kernel_support
+    from transfer.settings import ValveMode
+    from transfer.wiring import gateway_paths
+
+    try:
+        return confine_gateway(gateway_paths(site))
+    except Unavailable:
+        if site.settings.valve.mode is not ValveMode.PREFER:
+            raise
+        return kernel_support()
+
+
+def _run(built: Gateway, *, once: bool) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        built.condition.stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if once:
+        _tell_ready()
+        built.once()
+    else:
+        built.serve(_tell_ready)
+
+
+def _tell_ready() -> None:
+    """To the supervisor: a later end may be mended by another start."""
+    from transfer.supervisor import READY_VARIABLE
+
+    descriptor = os.environ.pop(READY_VARIABLE, None)
+    if descriptor is not None:
+        os.write(int(descriptor), b"+")
+        os.close(int(descriptor))
+
+
+def _die_with_parent() -> None:
+    """An orphan would hold the workspace; under systemd there is no supervisor, and PID 1 does not die."""
+    from transfer.sandbox.confine import die_with_parent
+
+    die_with_parent(os.getppid())
