@@ -21,11 +21,11 @@ HOLDER = textwrap.dedent(
     from tests.store.pieces import SteppingClock
     from transfer.store.lock import hold_workspace
     with hold_workspace(Path(sys.argv[1]), clock=SteppingClock()):
-        if sys.argv[2] == "with a child" and os.fork() == 0:
-            print(os.getpid(), flush=True)
+        child = os.fork() if sys.argv[2] == "with a child" else os.getpid()
+        if child == 0:
             time.sleep(60)
             os._exit(0)
-        print("held", flush=True)
+        print(f"held, {child}", flush=True)
         sys.stdin.read()
     """
 )
@@ -42,7 +42,7 @@ def test_the_second_gateway_is_told_who_holds_it(tmp_path: Path) -> None:
     assert who_holds(lock) is None
     with start_holder(lock) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
+        assert process.stdout.readline() == f"held, {process.pid}\n"
         with (
             pytest.raises(Unavailable, match=rf"process {process.pid}, running since 2026-01-01T00:00:01.000Z"),
             hold_workspace(lock, clock=SteppingClock()),
@@ -61,8 +61,7 @@ def test_the_children_of_a_dead_gateway_do_not_hold_it(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with start_holder(lock, "with a child") as process:
         assert process.stdout is not None
-        said = {process.stdout.readline().strip(), process.stdout.readline().strip()}
-        child = int((said - {"held"}).pop())
+        child = int(process.stdout.readline().removeprefix("held, "))
         process.kill()
         process.wait()
         try:
