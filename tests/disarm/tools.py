@@ -1,4 +1,4 @@
-"""What the tests of this station share: limits, and the two functions of the sandbox's children over real descriptors."""
+"""What these tests share: limits, and the two functions of the sandbox's children over real descriptors."""
 
 from __future__ import annotations
 

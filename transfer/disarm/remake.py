@@ -36,7 +36,6 @@ _UNPRINTABLE = re.compile(r"[^ -~]+")
 # What decoders raise for a broken file; anything else is a defect of ours and ends the child.
 _BROKEN = (
     av.error.FFmpegError,
-    Image.DecompressionBombError,
     OSError,
     EOFError,
     ValueError,  # UnicodeError too
@@ -83,6 +82,8 @@ def remake(
     except OutputFault as fault:
         world = DISK_FULL if fault.errno in _FULL else os.strerror(fault.errno)
         return None, (Finding(code=Code.REBUILD_FAILED, detail={"world": world}),)
+    except Image.DecompressionBombError:
+        return None, (_finding(Code.TOO_MANY_PIXELS, "The picture has too many pixels."),)
     except MemoryError:
         raise  # the child says so itself; FFmpeg has one that is also an FFmpegError
     except _BROKEN as error:

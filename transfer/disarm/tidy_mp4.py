@@ -1,4 +1,4 @@
-"""Takes out of a new MP4 the one box that FFmpeg's writer puts there for tags even when there are none.
+"""Puts right what FFmpeg's writer does to a new MP4: a box for tags even when there are none, endless edit lists.
 
 What enters: a descriptor of an MP4 that `video.py` has just written (trusted as far as FFmpeg is). What leaves: the
 same film without `moov/udta`; nothing that holds media moves, so no offset in it changes.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import NamedTuple
 
 from transfer.disarm.descriptors import Inflow, Outflow
 from transfer.errors import Refusal
@@ -17,21 +19,65 @@ from transfer.model.findings import Code
 _HEAD = 16  # bytes of a box header with a 64-bit size
 
 
-def tidy_mp4(out: int) -> bool:
-    """Removes `udta`; says whether the first track is shown turned by a quarter. Raises Refusal and OutputFault."""
-    boxes = {kind: (start, head, end) for kind, start, head, end in _boxes(out, 0, os.fstat(out).st_size)}
+class _Box(NamedTuple):
+    kind: bytes
+    start: int
+    content: int
+    end: int
+
+
+def tidy_mp4(out: int, lengths: Sequence[Fraction | None]) -> bool:
+    """Removes `udta`, and ends the edit list of each track that has a length in seconds.
+
+    Says whether the first track is shown turned by a quarter. Raises Refusal and OutputFault.
+    """
+    boxes = {box.kind: box for box in _boxes(out, 0, os.fstat(out).st_size)}
     if b"moov" not in boxes or b"mdat" not in boxes:
         raise Refusal("The new film has no header.", code=Code.REBUILD_FAILED)
-    start, head, end = boxes[b"moov"]
-    turned: bool | None = None
-    for kind, at, inner, stop in list(_boxes(out, start + head, end)):
-        if kind == b"trak" and turned is None:
-            turned = _turned(out, at + inner, stop)
-        if kind == b"udta":
-            if stop != end:
-                raise Refusal("The new film's header is not as expected.", code=Code.REBUILD_FAILED)
-            _cut(out, start, at, end)
-    return bool(turned)
+    movie = boxes[b"moov"]
+    inner = list(_boxes(out, movie.content, movie.end))
+    tracks = [box for box in inner if box.kind == b"trak"]
+    if any(length is not None for length in lengths):
+        _end_edits(out, next(box for box in inner if box.kind == b"mvhd"), tracks, lengths)
+    tags = next((box for box in inner if box.kind == b"udta"), None)
+    if tags is not None:
+        if tags.end != movie.end:
+            raise Refusal("The new film's header is not as expected.", code=Code.REBUILD_FAILED)
+        _cut(out, movie.start, tags.start, movie.end)
+    return bool(tracks) and _turned(out, tracks[0])
+
+
+def _end_edits(out: int, header: _Box, tracks: list[_Box], lengths: Sequence[Fraction | None]) -> None:
+    """FFmpeg shows a track to its last packet, also those that the old edit list hid: they stay hidden."""
+    at = header.content + (20 if _byte(out, header.content) else 12)
+    (scale,) = struct.unpack(">I", os.pread(out, 4, at))
+    longest = 0
+    for track, length in zip(tracks, lengths, strict=True):
+        inner = {box.kind: box for box in _boxes(out, track.content, track.end)}
+        total, field = _number(out, inner[b"tkhd"].content, 20, 28)
+        if length is not None:
+            edits = next(_boxes(out, inner[b"edts"].content, inner[b"edts"].end)) if b"edts" in inner else None
+            if edits is None:
+                raise Refusal("The new film has no edit list.", code=Code.REBUILD_FAILED)
+            wide = _byte(out, edits.content)
+            now, place = _number(out, edits.content, edits.end - edits.content - 12, edits.end - edits.content - 20)
+            wanted = min(now, round(length * scale))
+            _put(out, place, struct.pack(">Q" if wide else ">I", wanted))
+            total += wanted - now
+            _put(out, field, struct.pack(">Q" if _byte(out, inner[b"tkhd"].content) else ">I", total))
+        longest = max(longest, total)
+    _put(out, at + 4, struct.pack(">Q" if _byte(out, header.content) else ">I", longest))
+
+
+def _number(out: int, content: int, short: int, long: int) -> tuple[int, int]:
+    """A number of 32 bits at `short`, or in a box of version 1 of 64 bits at `long`; and its place in the file."""
+    wide = _byte(out, content)
+    place = content + (long if wide else short)
+    return int.from_bytes(os.pread(out, 8 if wide else 4, place), "big"), place
+
+
+def _byte(out: int, at: int) -> int:
+    return os.pread(out, 1, at)[0]
 
 
 def _cut(out: int, moov: int, cut: int, end: int) -> None:
@@ -40,10 +86,10 @@ def _cut(out: int, moov: int, cut: int, end: int) -> None:
     if end == size:
         os.ftruncate(out, cut)
     else:
-        kind, _, head, stop = next(_boxes(out, end, size))
-        if kind != b"free":
+        padding = next(_boxes(out, end, size))
+        if padding.kind != b"free":
             raise Refusal("The new film's header is not followed by padding.", code=Code.REBUILD_FAILED)
-        _put(out, cut, struct.pack(">I4s", stop - cut, b"free") + b"\0" * (end - cut + head - 8))
+        _put(out, cut, struct.pack(">I4s", padding.end - cut, b"free") + b"\0" * (padding.content - cut - 8))
     _put(out, moov, struct.pack(">I", cut - moov))
 
 
@@ -53,18 +99,18 @@ def _put(out: int, at: int, content: bytes) -> None:
     flow.write(content)
 
 
-def _turned(out: int, position: int, end: int) -> bool:
+def _turned(out: int, track: _Box) -> bool:
     """The track header's matrix: a quarter turn has nothing on its diagonal."""
-    for kind, start, head, stop in _boxes(out, position, end):
-        if kind == b"tkhd":
-            content = os.pread(out, min(stop - start - head, 200), start + head)
+    for box in _boxes(out, track.content, track.end):
+        if box.kind == b"tkhd":
+            content = os.pread(out, min(box.end - box.content, 200), box.content)
             a, b, _, c, d = struct.unpack_from(">5i", content, 40 if content[0] == 0 else 52)
             return not a and not d and bool(b and c)
     return False
 
 
-def _boxes(out: int, position: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
-    """Kind, start, header length and end of each box between two offsets. Raises Refusal."""
+def _boxes(out: int, position: int, end: int) -> Iterator[_Box]:
+    """The boxes between two offsets. Raises Refusal."""
     flow = Inflow(out)
     while position < end:
         flow.seek(position)
@@ -79,5 +125,5 @@ def _boxes(out: int, position: int, end: int) -> Iterator[tuple[bytes, int, int,
             size = end - position
         if size < length or position + size > end:
             raise Refusal("The new film has a box that does not fit.", code=Code.REBUILD_FAILED)
-        yield kind, position, length, position + size
+        yield _Box(kind, position, position + length, position + size)
         position += size

@@ -6,7 +6,9 @@ Nothing is decoded. Every packet is counted and hashed on its way in; the result
 its last byte, and its packets, digests and times must be the same. Memory is constant in the file's size.
 
 What stays is what lies inside the packets themselves (such as an encoder's own note in the first picture): a packet is
-kept bit for bit or the rebuild fails. Packets that an edit list hides behind its end are not taken along.
+kept bit for bit or the rebuild fails. What an edit list cuts away at the end is not taken along, and where something
+of it must stay because shown pictures are built on it, the new edit list hides it again; what it cuts away at the
+beginning stays hidden from the last key picture on.
 """
 
 from __future__ import annotations
@@ -49,7 +51,10 @@ class _Tally:
     times: Any = field(default_factory=hashlib.sha256)
     origin: Fraction | None = None  # when the first packet is shown, in seconds
     last: Fraction = Fraction(0)  # when the last one is shown
-    end: Fraction = Fraction(0)  # when that is over
+    shown: int = 0  # packets that no edit list hides
+    begin: Fraction | None = None  # when the first of those is shown, and when the last of them is over
+    end: Fraction = Fraction(0)
+    is_cut: bool = False  # whether the edit list hides something behind what it shows
 
     def add(self, packet: Any) -> None:
         """One more packet."""
@@ -62,12 +67,21 @@ class _Tally:
             self.origin = at
         self.times.update(round((at - self.origin) * 1_000_000).to_bytes(8, "big", signed=True))
         self.last = max(self.last, at)
+        if packet.is_discard:
+            return
+        self.shown += 1
+        self.begin = at if self.begin is None else min(self.begin, at)
         self.end = max(self.end, at + (packet.duration or 0) * packet.time_base)
 
     @property
     def start(self) -> Fraction:
         """When the first packet is shown, in seconds."""
         return self.origin or Fraction(0)
+
+    @property
+    def length(self) -> Fraction:
+        """How long it is shown, in seconds."""
+        return max(self.end - max(self.begin or Fraction(0), Fraction(0)), Fraction(0))
 
 
 def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
@@ -81,7 +95,7 @@ def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
         before = _copy(source, streams, out, target)
     if target is Format.WEBM:
         tidy_webm(out)
-    elif tidy_mp4(out):
+    elif tidy_mp4(out, [tally.length if tally.is_cut else None for tally in before]):
         width, height = height, width
     after = _tally(out, target)
     _compare(before, after, exactly=exactly)
@@ -90,10 +104,10 @@ def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
         width=width,
         height=height,
         frames=before[0].packets,
-        duration_ms=round(1000 * max(tally.end - max(tally.start, Fraction(0)) for tally in before)),
+        duration_ms=round(1000 * max(tally.length for tally in before)),
         packets_in=sum(tally.packets for tally in before),
         packets_out=sum(tally.packets for tally in after),
-        removed=removed,
+        removed=(*removed, "what was cut off at the end") if any(tally.is_cut for tally in before) else removed,
     )
 
 
@@ -163,18 +177,30 @@ def _copy(source: Any, streams: list[Any], out: int, target: Format) -> list[_Ta
         sink.metadata.clear()
         tallies = [_Tally() for _ in streams]
         place = {stream.index: number for number, stream in enumerate(streams)}
-        for packet in source.demux(streams):
-            if packet.dts is None and packet.size == 0:
-                continue  # the demuxer's way to say that a stream has ended
-            if packet.is_corrupt:
-                raise Refusal("The film is cut off or damaged.", code=Code.REBUILD_FAILED)
+        held: list[list[Any]] = [[] for _ in streams]
+        for packet in _sound_packets(source.demux(streams)):
             number = place[packet.stream_index]
-            tallies[number].add(packet)
-            packet.stream = outlets[number]
-            sink.mux_one(packet)
+            if packet.is_discard and tallies[number].shown:
+                tallies[number].is_cut = True
+                held[number].append(packet)  # taken along only if something shown follows, which may be built on it
+                continue
+            for each in (*held[number], packet):
+                tallies[number].add(each)
+                each.stream = outlets[number]
+                sink.mux_one(each)
+            held[number].clear()
     finally:
         sink.close()
     return tallies
+
+
+def _sound_packets(packets: Iterator[Any]) -> Iterator[Any]:
+    """The packets, without the demuxer's signs that a stream has ended. Raises Refusal for a damaged one."""
+    for packet in packets:
+        if packet.is_corrupt:
+            raise Refusal("The film is cut off or damaged.", code=Code.REBUILD_FAILED)
+        if packet.dts is not None or packet.size:
+            yield packet
 
 
 def _outlet(sink: Any, stream: Any, target: Format) -> Any:
@@ -199,11 +225,7 @@ def _tally(out: int, target: Format) -> list[_Tally]:
     """Reads the new film from its first to its last packet."""
     with _reader(out, target) as result:
         tallies = [_Tally() for _ in result.streams]
-        for packet in result.demux():
-            if packet.dts is None and packet.size == 0:
-                continue
-            if packet.is_corrupt:
-                raise Refusal("A packet was damaged on its way.", code=Code.REBUILD_FAILED)
+        for packet in _sound_packets(result.demux()):
             tallies[packet.stream_index].add(packet)
     return tallies
 
@@ -211,7 +233,7 @@ def _tally(out: int, target: Format) -> list[_Tally]:
 def _compare(before: list[_Tally], after: list[_Tally], *, exactly: bool) -> None:
     """The new film against the old one. Times are compared packet by packet where both count in the same units."""
     same = len(before) == len(after) and all(
-        (old.packets, old.content.digest()) == (new.packets, new.content.digest())
+        (old.packets, old.shown, old.content.digest()) == (new.packets, new.shown, new.content.digest())
         for old, new in zip(before, after, strict=True)
     )
     if not same or not before[0].packets:
