@@ -41,7 +41,7 @@ _SRT_TIMES = re.compile(_CUE % (",", ","))
 _VTT_TIMES = re.compile(
     _CUE % (r"\.", r"\.") + r"(?P<settings>(?: (?:vertical|line|size|position|align):[a-z0-9.,%-]+)*)"
 )
-_MARKUP = re.compile(r"<[/A-Za-z0-9.!?][^<>\n]*>|\{\\[^}\n]*\}")
+_MARKUP = re.compile(r"</?[A-Za-z0-9.!?][^<>\n]*>|\{\\[^}\n]*\}")
 _PLAIN = {"<b>", "</b>", "<i>", "</i>", "<u>", "</u>"}
 
 
