@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import random
 import threading
@@ -119,6 +120,17 @@ def test_an_altered_release_is_moved_aside_recorded_and_put_back(watched: tuple[
     assert side.entries("release.removed") == side.entries("return.refused") == []
 
 
+def test_a_memory_map_kept_open_does_not_hide_what_is_written_through_it(watched: tuple[Side, Guard]) -> None:
+    side, _guard = watched
+    send(side.approved(1, b"genuine content"), dispatch=side.dispatch, device=DEVICE)
+    with (side.release / "photo-1.jpg").open("r+b") as file, mmap.mmap(file.fileno(), 0) as view:
+        view[0:1] = b"g"  # the page is dirty now, the bytes are still right
+        side.post.sweep(10)
+        assert side.entries("release.altered") == []
+        view[0:1] = b"X"
+        eventually(lambda: side.entries("release.altered"), within=3)
+
+
 def alter(path: Path, how: str, top: Path) -> None:
     before = path.stat()
     match how:
@@ -132,8 +144,6 @@ def alter(path: Path, how: str, top: Path) -> None:
                 file.write(b"G")
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
         case "memory map":
-            import mmap
-
             with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as view:
                 view[0:1] = b"M"
         case "exchanged":
@@ -193,9 +203,11 @@ def test_a_flood_is_cleared_with_the_guard_alive_and_everything_in_the_log(watch
     assert len(side.entries("return.refused")) == 700
 
 
-def test_what_cannot_be_moved_is_recorded_all_the_same_and_moved_when_it_can_be(watched: tuple[Side, Guard]) -> None:
-    side, _guard = watched
+def test_what_cannot_be_moved_is_recorded_all_the_same_and_moved_when_it_can_be(tmp_path: Path) -> None:
+    side = Side(tmp_path)
     with small_disk(side.release / "mounted", kibibytes=16):
+        guard = Guard(side)
+        assert side.post.wait_until_alive(15)
         eventually(lambda: side.entries("return.refused"))
         time.sleep(1)
         (entry,) = side.entries("return.refused")
@@ -204,6 +216,8 @@ def test_what_cannot_be_moved_is_recorded_all_the_same_and_moved_when_it_can_be(
     eventually(lambda: not (side.release / "mounted").exists())
     eventually(lambda: len(side.entries("return.refused")) == 2)
     assert facts(side.entries("return.refused")[1])["moved_aside"] is True
+    guard.kill()
+    side.close()
 
 
 def test_an_exchanged_release_folder_ends_the_guard(watched: tuple[Side, Guard]) -> None:
@@ -214,6 +228,29 @@ def test_an_exchanged_release_folder_ends_the_guard(watched: tuple[Side, Guard])
     eventually(lambda: not side.post.alive)
     with pytest.raises(Unavailable):
         send(side.approved(1, b"a photo"), dispatch=side.dispatch, device=DEVICE)
+
+
+@pytest.mark.slow
+def test_killed_between_moving_and_telling_an_alteration_is_not_taken_for_a_removal(
+    watched: tuple[Side, Guard],
+) -> None:
+    side, guard = watched
+    approved = side.approved(1, b"genuine content")
+    send(approved, dispatch=side.dispatch, device=DEVICE)
+    os.truncate(side.release / "photo-1.jpg", 1 << 30)  # hashing it takes longer than an absence is waited for
+    eventually(lambda: list(side.aside.iterdir()))
+    guard.kill()
+    again = Guard(side)
+    try:
+        eventually(lambda: not side.post.alive)
+        assert side.post.wait_until_alive(15)
+        eventually(lambda: side.entries("release.altered"), within=15)
+        restore(approved, dispatch=side.dispatch)
+        side.post.sweep(10)
+    finally:
+        again.kill()
+    assert side.entries("release.removed") == []
+    assert side.released() == {"photo-1.jpg": b"genuine content"}
 
 
 def test_the_guard_goes_on_while_the_gateway_is_gone_and_tells_it_afterwards(tmp_path: Path) -> None:

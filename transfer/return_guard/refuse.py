@@ -62,7 +62,7 @@ class ReturnDesk:
         ] + [self._expected_manifest(row) for row in manifests]
 
     def record(self, report: Report) -> Verdict:
-        """Ours or foreign; the entry is durable when it returns, and one however often a report comes. Raises Unavailable."""
+        """Ours or foreign; its entry is durable then, and is one however often the report comes. Raises Unavailable."""
         with self._database.write() as tx:
             if not self._reports.first_time(tx, report.id):
                 return self._again(tx, report)
