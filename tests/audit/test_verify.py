@@ -343,7 +343,7 @@ def test_a_folder_that_is_published_into_meanwhile(published, monkeypatch):
         ("UPDATE audit_entry SET leaf = CAST(replace(leaf, 'held', 'hold') AS BLOB) WHERE i = 5", "Entry 5 is not"),
         ("UPDATE audit_entry SET h = zeroblob(32) WHERE i = 5", "From entry 5 on.*not the ones that were signed"),
         ("UPDATE audit_entry SET h = zeroblob(31) WHERE i = 5", "entries 0 to 255, some are missing or damaged"),
-        ("UPDATE audit_entry SET h = CAST(h || x'00' AS BLOB) WHERE i = 599", "entries 512 to 599, some are missing or damaged"),
+        ("UPDATE audit_entry SET h = CAST(h || x'00' AS BLOB) WHERE i = 599", "entries 512 to 599, some are"),
         ("UPDATE audit_node SET h = zeroblob(32) WHERE n = 1", "From entry 256 on.*tree nodes"),
         ("DELETE FROM audit_entry WHERE i = 5", "lacks"),
         ("DELETE FROM audit_entry WHERE i > 510", "lacks"),
@@ -352,6 +352,9 @@ def test_a_folder_that_is_published_into_meanwhile(published, monkeypatch):
         ("UPDATE audit_head SET size = 512, peaks = (SELECT substr(peaks, 1, 32) FROM audit_head)", "more entries"),
         ("UPDATE audit_head SET signed_note = replace(signed_note, '600', '601')", "not what the log's key signed"),
         ("DELETE FROM audit_head", "head is missing"),
+        ("UPDATE audit_index SET event = 'file.held' WHERE i = 7", "Entry 7 .* index describes it otherwise"),
+        ("UPDATE audit_index SET sha256 = NULL WHERE i = 599", "Entry 599 .* index describes it otherwise"),
+        ("DELETE FROM audit_index WHERE i = 300", "index lacks some of the entries 256 to 511"),
     ],
 )  # fmt: skip
 def test_an_edited_database(published, edit, sentence):
@@ -366,7 +369,7 @@ def test_an_edited_database(published, edit, sentence):
 def test_the_log_of_the_vectors_is_hashed_but_its_entries_are_not_ours():
     reader = FolderReader(VECTORS / "log300", bare=True)
     keys = [parse_vkey((VECTORS / "log.vkey").read_text().strip())]
-    with pytest.raises(Tampered, match="Entry 0 is not an entry of a transfer log"):
+    with pytest.raises(Tampered, match="Entry 0 is not as an entry of a transfer log"):
         verify_log(reader, keys)
     with pytest.raises(Tampered, match=r"log\.vkey is missing"):
         verify_log(FolderReader(VECTORS / "log300"), keys)

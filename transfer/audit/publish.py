@@ -89,7 +89,8 @@ class Publisher:
             check_row_root(tx, checkpoint.size, checkpoint.root)
             if shown is not None:  # what has been shown is never taken back
                 check_row_root(tx, shown.size, shown.root)
-            self._write(VKEY, (self._signer.vkey + "\n").encode())
+            if shown is None:  # otherwise it lies there already, and was found to be ours
+                self._write(VKEY, (self._signer.vkey + "\n").encode())
             for level in range(BUNDLE, MAX_LEVEL + 1):
                 for tile in tiles_between(level, head.published, checkpoint.size):
                     self._write(tile.path, _content(tx, tile))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from transfer.audit.notes import Ed25519Verifier
 from transfer.audit.tiles import Tile
@@ -33,6 +34,10 @@ class Survey:
     unfinished: tuple[str, ...] = ()
 
 
+# event, at, item, sha256, by
+IndexedAs: TypeAlias = "tuple[str, str, str | None, str | None, str | None]"
+
+
 class LogReader(Protocol):
     """Reads; never writes. Every method raises Tampered for what is missing or malformed, Unavailable for the disk."""
 
@@ -58,6 +63,10 @@ class LogReader(Protocol):
 
     def hashes(self, level: int, index: int, width: int) -> bytes:
         """The first `width` hashes of a tile, one after the other."""
+        ...
+
+    def index(self, first: int, end: int) -> Sequence[IndexedAs] | None:
+        """What an index kept beside the entries says about each of them; None where there is no index."""
         ...
 
     def name(self, tile: Tile) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from transfer.audit.merkle import HASH_BYTES, Frontier
 from transfer.audit.notes import Ed25519Verifier
-from transfer.audit.reader import Claim, Survey
+from transfer.audit.reader import Claim, IndexedAs, Survey
 from transfer.audit.tiles import BUNDLE, WIDTH, Tile
 from transfer.errors import Tampered
 from transfer.store import journal
@@ -56,6 +56,13 @@ class DatabaseReader:
         if len(recorded) != width or any(len(value) != HASH_BYTES for value in recorded):
             raise Tampered(f"Of {self.name(Tile(level, index, width))}, some are missing or damaged.")
         return b"".join(recorded)
+
+    def index(self, first: int, end: int) -> list[IndexedAs]:
+        """The rows by which entries are found. Raises Tampered if one is missing."""
+        rows = journal.indexed(self._tx, first, end)
+        if len(rows) != end - first:
+            raise Tampered(f"The database's index lacks some of the entries {first} to {end - 1}.")
+        return rows
 
     def name(self, tile: Tile) -> str:
         """The rows by their numbers."""

@@ -102,6 +102,10 @@ class FolderReader:
             raise Tampered(f"{self.name(tile)} is not what was published. {error.sentence}") from error
         return content[: width * 32]
 
+    def index(self, first: int, end: int) -> None:  # noqa: ARG002 a folder has no index
+        """None."""
+        return
+
     def name(self, tile: Tile) -> str:
         """Its path."""
         return f"{self.folder.name}/{tile.path}"

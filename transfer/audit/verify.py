@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from transfer.audit.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from transfer.audit.entries import VERSION, decode_leaf
 from transfer.audit.notes import Verifier
-from transfer.audit.reader import Claim, LogReader
+from transfer.audit.reader import Claim, IndexedAs, LogReader
 from transfer.audit.walk import Walk
 from transfer.errors import NotSo, Tampered
 
@@ -90,7 +90,7 @@ def verify_log(
     survey = reader.survey(checkpoint.size)
     walk = Walk(reader, survey, signed=signed, claims=claims)
     chain = _Chain(reader)
-    leaves = _leaves(walk, chain)
+    leaves = _leaves(reader, walk, chain)
     problems = statement_check(leaves) if statement_check is not None else []
     for _ in leaves:  # whatever the statement check left unread is still verified
         pass
@@ -152,15 +152,25 @@ def _open_older(older: bytes | str, verifiers: Sequence[Verifier], newer: Checkp
     return kept
 
 
-def _leaves(walk: Walk, chain: _Chain) -> Leaves:
+def _leaves(reader: LogReader, walk: Walk, chain: _Chain) -> Leaves:
     for first, entries in walk.bundles():
+        indexed = reader.index(first, first + len(entries))
         for index, entry in enumerate(entries, first):
             try:
                 body = decode_leaf(entry)
                 chain.check(index, body)
+                if indexed is not None:
+                    _check_index(indexed[index - first], body)
             except Tampered as error:
-                raise Tampered(f"Entry {index} is not an entry of a transfer log: {error.sentence}") from error
+                raise Tampered(f"Entry {index} is not as an entry of a transfer log is: {error.sentence}") from error
             yield index, body
+
+
+def _check_index(indexed: IndexedAs, body: dict[str, Any]) -> None:
+    file = body.get("file")
+    digest = file.get("sha256") if isinstance(file, dict) else None
+    if indexed != (body["event"], body["at"], body.get("item"), digest, body.get("by")):
+        raise Tampered("the database's index describes it otherwise.")
 
 
 class _Chain:
