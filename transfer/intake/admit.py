@@ -25,7 +25,7 @@ from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format
 from transfer.model.states import Arrival, Arrived, Kind, Spooled
 from transfer.store.blobs import Blobs
-from transfer.store.drafts import Progress
+from transfer.store.incoming import Progress
 
 _SPARSE_FROM = 64 * 1024  # bytes; below, file systems store some files without any block of their own
 _SPARSE_SHARE = 2  # sparse: less than one part in this many has data

@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from transfer.errors import Misuse, Tampered, Unavailable
 from transfer.model.events import EntryRef, Event
+from transfer.store import tables
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
 from transfer.store.schema import CONTROL, META, SCHEMA_VERSION
 
@@ -161,8 +162,6 @@ def _exists(path: Path, doing: str) -> bool:
 
 
 def _make_tables(path: Path) -> None:
-    from transfer.store import tables  # noqa: PLC0415 -- the modules that define tables need WriteTx from here
-
     engine = _engine(path)
     try:
         with _translated("making the database"), engine.connect() as connection:

@@ -58,6 +58,18 @@ Index("item_by_post", ITEM.c.campaign, ITEM.c.post, sqlite_where=ITEM.c.post.is_
 Index("item_by_raw", ITEM.c.sha256)
 Index("item_by_rebuilt", ITEM.c.rebuilt_sha256)
 Index("item_to_tell", ITEM.c.changed, sqlite_where=ITEM.c.told < ITEM.c.changed)
+# Partial: they hold only what still waits, however many items there ever were.
+Index("item_to_retire", ITEM.c.seq, sqlite_where=(ITEM.c.state == "released") & (ITEM.c.retired == 0))
+Index("item_waiting", ITEM.c.waiting_for, ITEM.c.seq, sqlite_where=ITEM.c.waiting_for.is_not(None))
+
+# Originals in the spool whose clean copy was released; a row goes when the original does.
+RAW_KEPT = Table(
+    "raw_kept",
+    METADATA,
+    Column("item", Text, primary_key=True),
+    Column("since", Text, nullable=False, index=True),
+    sqlite_strict=True,
+)
 
 Values = dict[str, Any]
 

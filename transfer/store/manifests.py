@@ -8,26 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.identifiers import Sha256
 from transfer.store.database import ReadTx, WriteTx
-from transfer.store.schema import METADATA
-
-MANIFEST = Table(
-    "release_manifest",
-    METADATA,
-    Column("number", Integer, primary_key=True),
-    Column("sha256", Text, nullable=False),
-    Column("listing_sha256", Text, nullable=False),
-    Column("note", LargeBinary, nullable=False),
-    Column("temporary", Text, nullable=False),
-    Column("placed", Integer, nullable=False, default=0),
-    sqlite_strict=True,
-)
-
-GUARD_REPORT = Table("guard_report", METADATA, Column("id", Text, primary_key=True), sqlite_with_rowid=False)
+from transfer.store.release_tables import GUARD_REPORT, MANIFEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Column, Index, Table, Text, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.clock import render_time
@@ -13,21 +13,7 @@ from transfer.model.findings import WaitingFor
 from transfer.model.identifiers import CampaignId, ItemId
 from transfer.model.states import State
 from transfer.store.database import ReadTx, WriteTx
-from transfer.store.items import ITEM
-from transfer.store.schema import METADATA
-
-# Partial: they hold only what still waits, however many items there ever were.
-Index("item_to_retire", ITEM.c.seq, sqlite_where=(ITEM.c.state == "released") & (ITEM.c.retired == 0))
-Index("item_waiting", ITEM.c.waiting_for, ITEM.c.seq, sqlite_where=ITEM.c.waiting_for.is_not(None))
-
-# Originals in the spool whose clean copy was released; a row goes when the original does.
-RAW_KEPT = Table(
-    "raw_kept",
-    METADATA,
-    Column("item", Text, primary_key=True),
-    Column("since", Text, nullable=False, index=True),
-    sqlite_strict=True,
-)
+from transfer.store.items import ITEM, RAW_KEPT
 
 
 def to_retire(tx: ReadTx, *, limit: int) -> list[ItemId]:

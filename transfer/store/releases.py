@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Column, Index, Integer, Row, Table, Text, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.errors import NotSo, Unavailable
@@ -27,7 +27,8 @@ from transfer.model.identifiers import CampaignId, DeviceId, ItemId, Sha256
 from transfer.model.names import SafeName, parse_safe_name
 from transfer.model.states import CleanBlob, Receipt
 from transfer.store.database import ReadTx, Recorder, WriteTx
-from transfer.store.schema import CONTROL, METADATA
+from transfer.store.release_tables import RELEASE, RELEASE_NUMBERING
+from transfer.store.schema import CONTROL
 
 
 class ReleaseState(StrEnum):
@@ -43,39 +44,6 @@ class ReleaseState(StrEnum):
 
 
 CURRENT = (ReleaseState.INTENDED, ReleaseState.PRESENT, ReleaseState.ALTERED, ReleaseState.LEAVING)
-
-RELEASE = Table(
-    "release",
-    METADATA,
-    Column("item", Text, primary_key=True),
-    Column("number", Integer, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("folded", Text, nullable=False, unique=True),
-    Column("name_sha256", Text, nullable=False, unique=True),
-    Column("temporary", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("media_type", Text, nullable=False),
-    Column("campaign", Text),
-    Column("device", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("released_at", Text),
-    Column("was_there", Integer, nullable=False, default=0),
-    sqlite_strict=True,
-)
-Index("release_by_bytes", RELEASE.c.sha256)
-# Partial: what is current stays quick to find however much was ever released.
-Index(
-    "release_current", RELEASE.c.state, RELEASE.c.number, sqlite_where=RELEASE.c.state.in_([s.value for s in CURRENT])
-)
-
-RELEASE_NUMBERING = Table(
-    "release_numbering",
-    METADATA,
-    Column("folded", Text, primary_key=True),
-    Column("next", Integer, nullable=False),
-    sqlite_strict=True,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
