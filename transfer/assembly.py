@@ -38,6 +38,9 @@ from transfer.upkeep import Upkeep
 from transfer.wiring import LOG_KEY, Site, build_pools, build_scanner, worker_count
 from transfer.worklist import Worklist
 
+_STANDING_SECONDS = 1.0
+_MOST_REMEMBERED = 1000
+
 
 def build_gateway(site: Site, *, support: Support, announce: Callable[[ItemRow], None]) -> Gateway:
     """Every part of the gateway, wired. Starts the sandbox's zygotes and nothing else."""
@@ -52,7 +55,11 @@ def build_gateway(site: Site, *, support: Support, announce: Callable[[ItemRow],
         watchers=_watchers(site, arrivals),
         departures=_departures(site, post, signer),
         notices=Notices(
-            db=site.db, register=site.register, board=Noticeboard(site.workspace.feedback), announce=announce
+            db=site.db,
+            register=site.register,
+            board=Noticeboard(site.workspace.feedback),
+            clock=site.clock,
+            announce=announce,
         ),
         upkeep=_upkeep(site, line),
         publisher=Publisher(
@@ -72,10 +79,21 @@ def build_gateway(site: Site, *, support: Support, announce: Callable[[ItemRow],
 
 
 def standing_of(site: Site) -> Standing:
-    """How a campaign stands now, by the statements in the database."""
+    """How a campaign stands, by the signed statements; asked anew every second, for a signature takes time to check.
+
+    What is judged here is judged again, without memory, when it is approved and once more when it is released.
+    """
+    remembered: dict[CampaignId | None, tuple[float, CampaignStanding]] = {}
 
     def look(tx: ReadTx, campaign: CampaignId | None) -> CampaignStanding:
-        return standing(tx, campaign, desk=site.desk)
+        now = time.monotonic()
+        asked, answer = remembered.get(campaign, (0.0, None))
+        if answer is None or now - asked > _STANDING_SECONDS:
+            answer = standing(tx, campaign, desk=site.desk)
+            if len(remembered) > _MOST_REMEMBERED:  # a sender chooses folder names
+                remembered.clear()
+            remembered[campaign] = (now, answer)
+        return answer
 
     return look
 

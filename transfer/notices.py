@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
+from transfer.model.clock import Clock
 from transfer.policy.explain import explain
 from transfer.store.database import Database
 from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import ItemRow, Register
 
 _BATCH = 100
+_LONG = timedelta(seconds=2)  # what is on its way longer than this is told of as such; most take less
 
 
 @dataclass(kw_only=True)
@@ -24,6 +27,7 @@ class Notices:
     db: Database
     register: Register
     board: Noticeboard
+    clock: Clock
     announce: Callable[[ItemRow], None]
     change: int = 0
 
@@ -36,7 +40,7 @@ class Notices:
         """Whether there may be more at once. Raises Unavailable."""
         with self.db.read() as tx:
             changed = self.register.changed_since(tx, self.change, _BATCH)
-            due = self.register.feedback_due(tx, _BATCH)
+            due = self.register.feedback_due(tx, _BATCH, patience=self.clock.now() - _LONG)
         for number, row in changed:
             self.announce(row)
             self.change = number

@@ -26,6 +26,7 @@ from transfer.store.database import ReadTx, Recorder, WriteTx
 from transfer.store.items import ITEM, Values, arrived_of, first_values, identity_digest, record_values, state_values
 from transfer.store.records import Record, kind_of, parse_arrival, parse_reasons, parse_record
 
+_ON_THE_WAY = [State.SPOOLED.value, State.EXAMINED.value, State.REBUILT.value]
 _KEPT_RECORD = frozenset({State.APPROVED, State.RELEASED, State.WITHDRAWN, State.EXPIRED})
 
 # Made once, with the values handed in as parameters: making a statement costs more than carrying it out.
@@ -199,9 +200,15 @@ class Register:
             query = query.where(ITEM.c.item != but)
         return bool(tx.connection.scalar(select(exists(query))))
 
-    def feedback_due(self, tx: ReadTx, limit: int) -> list[ItemRow]:
-        """Items that changed since staff were last told, longest due first."""
-        return _listed(tx, select(ITEM).where(ITEM.c.told < ITEM.c.changed).order_by(ITEM.c.changed).limit(limit))
+    def feedback_due(self, tx: ReadTx, limit: int, *, patience: datetime | None = None) -> list[ItemRow]:
+        """Items that changed since staff were last told, longest due first.
+
+        With `patience`, what arrived after that moment and is still on its way to a verdict is left out.
+        """
+        query = select(ITEM).where(ITEM.c.told < ITEM.c.changed)
+        if patience is not None:
+            query = query.where(or_(ITEM.c.state.not_in(_ON_THE_WAY), ITEM.c.arrived_at < render_time(patience)))
+        return _listed(tx, query.order_by(ITEM.c.changed).limit(limit))
 
     def feedback_done(self, tx: WriteTx, item: ItemId, seen_change: int) -> None:
         """Staff were told of this item as it was at `seen_change` (`ItemRow.change`); a later change stays due."""
