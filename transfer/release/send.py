@@ -78,6 +78,7 @@ def _intend(approved: Approved, dispatch: Dispatch, device: DeviceId) -> tuple[R
         state = dispatch.register.row(tx, item).state
         if state is not State.APPROVED:
             raise NotSo(f"Item {item} is {state.value}; only an approved one can be released.")
+        dispatch.stands(tx, approved)  # a withdrawal may have been handed in since it was confirmed
         found = dispatch.releases.find(tx, item)
         if found is not None:
             if found.state is not ReleaseState.INTENDED:
@@ -135,7 +136,7 @@ def _event(step: EventName, approved: Approved, *, number: int, device: DeviceId
         "number": number,
         "device": device,
         "format": clean.format.value,
-        "statement": approved.statement_sha256,
+        "statement_sha256": approved.statement_sha256,
     }
     campaign = approved.held.rebuilt.examined.spooled.arrived.campaign
     if campaign is not None:
