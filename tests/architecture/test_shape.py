@@ -19,10 +19,11 @@ DOORS = {
     "watchdog": ("transfer.intake.folder", "transfer.return_guard.watch"),
     "magic": ("transfer.inspection.sniff",),
     "pylibmagic": ("transfer.inspection.sniff",),
-    "av": ("transfer.inspection", "transfer.disarm"),
-    "PIL": ("transfer.inspection", "transfer.disarm"),
-    "pillow_heif": ("transfer.inspection", "transfer.disarm"),
-    "clamav_client": ("transfer.inspection.clamd",),
+    # demo_samples makes pictures of our own and never reads one
+    "av": ("transfer.inspection.decode", "transfer.inspection.probe", "transfer.disarm", "transfer.demo_samples"),
+    "PIL": ("transfer.inspection.decode", "transfer.inspection.probe", "transfer.disarm", "transfer.demo_samples"),
+    "pillow_heif": ("transfer.inspection.decode", "transfer.inspection.probe", "transfer.disarm"),
+    "clamav_client": ("transfer.inspection.clamd_talk",),
     "pyseccomp": ("transfer.sandbox",),
     "cryptography": ("transfer.audit", "transfer.approvals.statement"),
     "typer": ("transfer.cli",),
@@ -35,7 +36,7 @@ DOORS = {
 MAKERS = {
     "Approved": ("transfer.approvals.approve",),
     "Parcel": ("transfer.release.parcel",),
-    "CleanBlob": ("transfer.store.blobs",),  # by hashing what the rebuild wrote; records.py hydrates through its types
+    "CleanBlob": ("transfer.store.blobs",),  # by hashing what the rebuild wrote; records.py reads it back
 }
 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
