@@ -34,6 +34,7 @@ from transfer.sandbox.wire import (
     ResidueRequest,
     Rest,
     Role,
+    SheetRequest,
     parse_request,
     render_reply,
 )
@@ -67,6 +68,7 @@ class Hands:
     examine: Callable[[ExamineRequest, int, Kept], ExamineReply] | None = None
     rebuild: Callable[[RebuildRequest, int, int, Kept], RebuildReply] | None = None
     residue: Callable[[ResidueRequest, int], ResidueReply] | None = None
+    sheet: Callable[[SheetRequest, int, int], RebuildReply] | None = None
     kept: Kept = field(default_factory=Kept)
 
     def answer(self, request: Request, descriptors: list[int]) -> Reply | None:
@@ -79,6 +81,9 @@ class Hands:
                 return self.rebuild(request, descriptors[0], descriptors[1], self.kept)
             case ResidueRequest() if self.residue is not None:
                 return self.residue(request, descriptors[0])
+            case SheetRequest() if self.sheet is not None:
+                self.kept.forget()
+                return self.sheet(request, descriptors[0], descriptors[1])
             case Rest():
                 self.kept.forget()
                 return None
@@ -88,13 +93,14 @@ class Hands:
 
 def media_hands() -> Hands:
     """Imports and warms the decoders and the writers."""
-    from transfer.disarm import remake
+    from transfer.disarm import contact_sheet, remake
     from transfer.inspection import probe
 
     for encoding in _ENCODINGS:
         codecs.lookup(encoding)
     probe.warm()
     remake.warm()
+    contact_sheet.warm()
 
     def examine(request: ExamineRequest, raw: int, kept: Kept) -> ExamineReply:
         def keep(decoded: object) -> None:
@@ -116,7 +122,11 @@ def media_hands() -> Hands:
         )
         return RebuildReply(facts=facts, findings=findings)
 
-    return Hands(examine=examine, rebuild=rebuild)
+    def sheet(request: SheetRequest, clean: int, output: int) -> RebuildReply:
+        facts, findings = contact_sheet.draw_sheet(clean, output, format=request.format, limits=request.limits)
+        return RebuildReply(facts=facts, findings=findings)
+
+    return Hands(examine=examine, rebuild=rebuild, sheet=sheet)
 
 
 def residue_hands() -> Hands:

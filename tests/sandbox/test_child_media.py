@@ -14,7 +14,7 @@ pytest.importorskip("transfer.disarm.residue")
 
 from tests import samples
 from transfer.model.limits import MediaLimits
-from transfer.model.media import Format
+from transfer.model.media import Family, Format
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
 from transfer.sandbox.profiles import kernel_support
@@ -78,9 +78,22 @@ def test_no_step_meets_the_confinement(pools: tuple[Pool, Pool], tmp_path: Path,
         assert os.fstat(output).st_size > 0
         with residue.lease() as child:
             child.residue(output, format=rebuilt.facts.format, seconds=30)  # what it finds, tests/disarm judges
+        if rebuilt.facts.format.family is not Family.TEXT:
+            _draw_sheet(media, output, tmp_path, rebuilt.facts.format)
         if kind is Format.JPEG:  # the readers do see something where there is something
             with residue.lease() as child:
                 assert child.residue(raw, format=kind, seconds=30).findings
     finally:
         os.close(raw)
         os.close(output)
+
+
+def _draw_sheet(media: Pool, clean: int, folder: Path, kind: Format) -> None:
+    sheet = os.open(folder / "sheet", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with media.lease() as child:
+            drawn = child.sheet(clean, sheet, format=kind, limits=LIMITS, seconds=30)
+        assert drawn.facts is not None, drawn.findings
+        assert os.pread(sheet, 2, 0) == b"\xff\xd8"
+    finally:
+        os.close(sheet)

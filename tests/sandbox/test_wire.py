@@ -27,6 +27,7 @@ from transfer.sandbox.wire import (
     ResidueReply,
     ResidueRequest,
     Rest,
+    SheetRequest,
     parse_reply,
     parse_request,
     render_reply,
@@ -72,6 +73,7 @@ EXAMINE = st.builds(
 )
 REBUILD = st.builds(RebuildRequest, format=st.sampled_from(Format), quality=st.integers(1, 100), limits=LIMITS)
 RESIDUE = st.builds(ResidueRequest, format=st.sampled_from(Format))
+SHEET = st.builds(SheetRequest, format=st.sampled_from(Format), limits=LIMITS)
 GAVE_UP = st.builds(GaveUp, failure=st.sampled_from(Failure), detail=TEXTS)
 
 
@@ -83,6 +85,7 @@ ASKED: dict[str, Request] = {
     "examine": ExamineRequest(suffix=".jpg", limits=_limits(), marks=()),
     "rebuild": RebuildRequest(format=Format.JPEG, quality=90, limits=_limits()),
     "residue": ResidueRequest(format=Format.JPEG),
+    "sheet": SheetRequest(format=Format.JPEG, limits=_limits()),
 }
 EXAMINED = st.builds(
     ExamineReply, media=MEDIA, findings=FINDINGS, tools=st.dictionaries(WORDS, TEXTS, max_size=3)
@@ -93,10 +96,11 @@ EXCHANGES = st.one_of(
     st.tuples(st.just("examine"), EXAMINED | GAVE_UP),
     st.tuples(st.just("rebuild"), REMADE | GAVE_UP),
     st.tuples(st.just("residue"), RESIDUES | GAVE_UP),
+    st.tuples(st.just("sheet"), REMADE | GAVE_UP),
 )
 
 
-@given(EXAMINE | REBUILD | RESIDUE | st.just(Rest()))
+@given(EXAMINE | REBUILD | RESIDUE | SHEET | st.just(Rest()))
 def test_requests_come_back(request: Request) -> None:
     assert parse_request(render_request(request)) == request
 

@@ -38,6 +38,7 @@ from transfer.sandbox.wire import (
     ResidueRequest,
     Rest,
     Role,
+    SheetRequest,
     parse_reply,
     render_request,
 )
@@ -218,6 +219,19 @@ class LeasedChild:
     def residue(self, clean: int, *, format: Format, seconds: float) -> ResidueReply:  # noqa: A002 - as above
         """What the rebuilt file holds that it should not. Raises ChildFault, Unavailable."""
         return self._expect(ResidueReply, ResidueRequest(format=format), read=clean, seconds=seconds)
+
+    def sheet(
+        self,
+        clean: int,
+        output: int,
+        *,
+        format: Format,  # noqa: A002 - as above
+        limits: MediaLimits,
+        seconds: float,
+    ) -> RebuildReply:
+        """Draws a contact sheet of a rebuilt file into `output`. Raises ChildFault, Unavailable."""
+        request = SheetRequest(format=format, limits=limits)
+        return self._expect(RebuildReply, request, read=clean, write=output, seconds=seconds)
 
     def discard(self, *, waiting: bool = False) -> None:
         """Throws the child away: it may no longer be what it was. A further request gets a new one.

@@ -3,6 +3,7 @@
     examine  raw descriptor           ─▶  media facts or none, findings, tools
     rebuild  raw, output descriptor   ─▶  rebuild facts or none, findings
     residue  clean descriptor         ─▶  findings
+    sheet    clean, output descriptor ─▶  facts of a contact sheet or none, findings
     rest     between two files        ─▶  nothing
 
 Pure. Requests come from the gateway and are trusted, replies come from a process that untrusted bytes may have taken
@@ -74,6 +75,14 @@ class ResidueRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SheetRequest:
+    """Comes with two descriptors: the rebuilt file, read-only, and an empty file for the contact sheet."""
+
+    format: Format
+    limits: MediaLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
     """The lease is over: forget the file. It has no reply."""
 
@@ -89,7 +98,7 @@ class ExamineReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildReply:
-    """What was made, or why nothing was. The gateway hashes the output itself."""
+    """What was made (a file, or a contact sheet of one), or why nothing was. The gateway hashes the output itself."""
 
     facts: RebuildFacts | None
     findings: tuple[Finding, ...]
@@ -110,11 +119,17 @@ class GaveUp:
     detail: str
 
 
-Request = ExamineRequest | RebuildRequest | ResidueRequest | Rest
+Request = ExamineRequest | RebuildRequest | ResidueRequest | SheetRequest | Rest
 Reply = ExamineReply | RebuildReply | ResidueReply | GaveUp
 
 _LIMIT_NAMES = tuple(sorted(each.name for each in fields(MediaLimits)))
-DESCRIPTORS: Mapping[type[Request], int] = {ExamineRequest: 1, RebuildRequest: 2, ResidueRequest: 1, Rest: 0}
+DESCRIPTORS: Mapping[type[Request], int] = {
+    ExamineRequest: 1,
+    RebuildRequest: 2,
+    ResidueRequest: 1,
+    SheetRequest: 2,
+    Rest: 0,
+}
 
 
 def render_request(request: Request) -> bytes:
@@ -138,6 +153,8 @@ def render_request(request: Request) -> bytes:
             }
         case ResidueRequest():
             body = {"do": "residue", "format": request.format.value}
+        case SheetRequest():
+            body = {"do": "sheet", "format": request.format.value, "limits": _render_limits(request.limits)}
         case Rest():
             body = {"do": "rest"}
     message = render(body)
@@ -163,6 +180,8 @@ def parse_request(message: bytes) -> Request:
             )
         case "residue":
             request = ResidueRequest(format=parse_format(body))
+        case "sheet":
+            request = SheetRequest(format=parse_format(body), limits=_parse_limits(body))
         case "rest":
             request = Rest()
         case _:
@@ -205,7 +224,7 @@ def parse_reply(untrusted: bytes, *, to: Request) -> Reply:
         tools = {name: as_text(version) for name, version in body.named("tools", most=MAX_TOOLS).items()}
         reply = ExamineReply(media=parse_media(body), findings=parse_findings(body), tools=tools)
         _say_something(reply.media, reply.findings)
-    elif isinstance(to, RebuildRequest):
+    elif isinstance(to, RebuildRequest | SheetRequest):
         reply = RebuildReply(facts=parse_rebuild(body), findings=parse_findings(body))
         _say_something(reply.facts, reply.findings)
     elif isinstance(to, ResidueRequest):
