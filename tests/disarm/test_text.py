@@ -85,6 +85,7 @@ HARD += "\u0915\u094d\u0645\u06cc\u202e\ue000\U0001f3fb\u2800\u034f\u1160\u0378\
 
 @given(st.text(st.sampled_from(HARD), max_size=40) | st.text(max_size=40))
 @example("\u0915\u094d\u200d\u200d\u0937")
+@example("0\ufe0e\u200c\u0645")
 @settings(max_examples=600, deadline=None)
 def test_the_reader_agrees_with_the_writer_about_every_text(words: str) -> None:
     clean = clean_characters(words)

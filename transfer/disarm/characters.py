@@ -104,5 +104,6 @@ def _joins(number: int, text: str, position: int, before: str, after: str) -> bo
 
 def _is_arabic_letter(character: str) -> bool:
     number = ord(character)
-    inside = 0x0600 <= number <= 0x07BF or 0x0840 <= number <= 0x08FF or 0xFB50 <= number <= 0xFEFC
+    inside = 0x0600 <= number <= 0x07BF or 0x0840 <= number <= 0x08FF
+    inside = inside or 0xFB50 <= number <= 0xFDFF or 0xFE70 <= number <= 0xFEFC
     return inside and unicodedata.category(character)[0] in "LM"

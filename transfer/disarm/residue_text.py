@@ -31,7 +31,7 @@ _NEEDED = re.compile(
     f"|(?<={_TWO_LOOKS})[\ufe0e\ufe0f]"
     f"|(?<={_EMOJI})\u200d(?={_EMOJI})|(?<={_EMOJI}[\ufe0e\ufe0f])\u200d(?={_EMOJI})"
 )
-_ARABIC = re.compile("[\u0600-\u07bf\u0840-\u08ff\ufb50-\ufefc]")
+_ARABIC = re.compile("[\u0600-\u07bf\u0840-\u08ff\ufb50-\ufdff\ufe70-\ufefc]")
 _JOINER = re.compile("[\u200c\u200d]")
 _NEVER = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2028\u2029\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0000-\U000e0fff]"
