@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from transfer import __version__
+from transfer.approvals.approve import confirm
 from transfer.approvals.campaigns import standing
 from transfer.arrivals import Arrivals, Taking, Watchers
 from transfer.audit.keys import load_key
@@ -175,6 +176,7 @@ def _departures(site: Site, post: Post, signer: Ed25519Signer) -> Departures:
         lookout=post,
         clock=site.clock,
         entropy=secrets.token_bytes,
+        stands=lambda tx, approved: confirm(tx, approved.held, desk=site.desk, policy=site.policy),
     )
     keeper = ManifestKeeper(
         database=site.db,

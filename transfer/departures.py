@@ -72,9 +72,10 @@ class Departures:
             send(approved, dispatch=self.dispatch, device=self.device)
         except NotSo:
             with self.dispatch.database.read() as tx:
-                if self.dispatch.register.row(tx, item).state is State.APPROVED:
-                    raise
+                still = self.dispatch.register.row(tx, item).state is State.APPROVED
             # Somebody decided otherwise a moment ago: that decision stands.
+            if still and self._confirmed(item) is not None:
+                raise
 
     def _confirmed(self, item: ItemId) -> Approved | None:
         """The whole chain once more; an approval that stands no longer lapses, and the item waits for a new one."""

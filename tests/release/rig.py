@@ -122,6 +122,7 @@ class Side:
             lookout=self.post,
             clock=Now(),
             entropy=os.urandom,
+            stands=lambda tx, approved: None,
         )
         self.keeper = ManifestKeeper(
             database=self.database,

@@ -14,7 +14,8 @@ from transfer.model.clock import Clock
 from transfer.model.ends import Expectation, ReadableBlobs, Recaller, Sentry, Sink
 from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
-from transfer.store.database import Database
+from transfer.model.states import Approved
+from transfer.store.database import Database, ReadTx
 from transfer.store.register import Register
 from transfer.store.releases import ReleaseRow, Releases
 
@@ -44,6 +45,7 @@ class Dispatch:
     lookout: Lookout
     clock: Clock
     entropy: Callable[[int], bytes]
+    stands: Callable[[ReadTx, Approved], object]  # NotSo if the approval stands no longer, Unavailable while paused
 
 
 def expectation_of(row: ReleaseRow) -> Expectation:

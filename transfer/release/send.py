@@ -26,13 +26,14 @@ from transfer.release.parcel import (
     temporary_name,
     wanted_name,
 )
+from transfer.store.database import WriteTx
 from transfer.store.releases import ReleaseRow, ReleaseState
 
 
 def send(approved: Approved, *, dispatch: Dispatch, device: DeviceId) -> Released:
     """Puts approved bytes on the device's side; returns once that is in the log.
 
-    Raises Unavailable (paused, no live guard, disk full: try again later), NotSo (not approved any more, or released
+    The approval is checked once more in the transaction that records the releasing. Raises Unavailable (paused, no live guard, disk full: try again later), NotSo (not approved any more, or released
     already), Tampered (the bytes are not the approved ones). The manifest is the caller's to renew.
     """
     row, resumed = _intend(approved, dispatch, device)
@@ -80,29 +81,35 @@ def _intend(approved: Approved, dispatch: Dispatch, device: DeviceId) -> tuple[R
             raise NotSo(f"Item {item} is {state.value}; only an approved one can be released.")
         dispatch.stands(tx, approved)  # a withdrawal may have been handed in since it was confirmed
         found = dispatch.releases.find(tx, item)
-        if found is not None:
-            if found.state is not ReleaseState.INTENDED:
-                raise NotSo(f"The release of {item} is {found.state.value}; it is not put a second time.")
-            return found, True
-        clean = approved_clean(approved)
-        number = dispatch.releases.next_number(tx)
-        name = dispatch.releases.free_name(tx, wanted_name(approved), reserved=(MANIFEST_NAME,))
-        campaign = approved.held.rebuilt.examined.spooled.arrived.campaign
-        dispatch.releases.intend(
-            tx,
-            item=item,
-            number=number,
-            clean=clean,
-            name=name,
-            temporary=temporary_name(dispatch.entropy(8)),
-            campaign=campaign,
-            device=device,
-            event=_event(EventName.FILE_RELEASING, approved, number=number, device=device, name=name),
-        )
+        if found is None:
+            _intend_first(tx, approved, dispatch, device)
+        elif found.state is ReleaseState.LAPSED:
+            event = _event(
+                EventName.FILE_RELEASING, approved, number=found.number, device=found.device, name=found.name
+            )
+            dispatch.releases.intend_again(tx, item, event)
+        elif found.state is not ReleaseState.INTENDED:
+            raise NotSo(f"The release of {item} is {found.state.value}; it is not put a second time.")
         row = dispatch.releases.find(tx, item)
         if row is None:
             raise NotSo(f"The release of {item} was not recorded.")
-    return row, False
+    return row, found is not None
+
+
+def _intend_first(tx: WriteTx, approved: Approved, dispatch: Dispatch, device: DeviceId) -> None:
+    number = dispatch.releases.next_number(tx)
+    name = dispatch.releases.free_name(tx, wanted_name(approved), reserved=(MANIFEST_NAME,))
+    dispatch.releases.intend(
+        tx,
+        item=approved_item(approved),
+        number=number,
+        clean=approved_clean(approved),
+        name=name,
+        temporary=temporary_name(dispatch.entropy(8)),
+        campaign=approved.held.rebuilt.examined.spooled.arrived.campaign,
+        device=device,
+        event=_event(EventName.FILE_RELEASING, approved, number=number, device=device, name=name),
+    )
 
 
 def _deliver(approved: Approved, row: ReleaseRow, dispatch: Dispatch, *, may_be_there: bool) -> Receipt:
@@ -123,8 +130,8 @@ def _confirm(approved: Approved, row: ReleaseRow, receipt: Receipt, dispatch: Di
                 tx, row.item, State.RELEASED, event, was=frozenset({State.APPROVED}), released_as=row.name.text
             )
     except NotSo:
-        # Somebody decided otherwise while it was being written: it does not stay. The row still says intended, so a
-        # crash before this line leaves it to whoever carries the other decision out.
+        # Somebody decided otherwise while it was being written: it does not stay. The row still says intended; a
+        # crash before this line leaves it to the withdrawal or to `recall_lapsed`.
         dispatch.lookout.forget(row.name)
         dispatch.recaller.recall(row.name)
         raise
