@@ -196,14 +196,29 @@ def test_returning(db: Database, register: Register) -> None:
         assert register.produced(tx, clean) == item_id(1)
         assert register.produced(tx, clean, but=item_id(1)) is None
         assert not register.staged_before(tx, clean, than=None)
-        back = pieces.refused(2, reached=State.SPOOLED, sha256=clean, code=Code.RETURNING)
         register.enter(tx, pieces.spooled(2, raw=clean), HAPPENED)
-        assert register.staged_before(tx, clean, than=None)
-        assert not register.staged_before(tx, clean, than=item_id(2)), "itself is not before itself"
+        register.enter(tx, pieces.spooled(3, raw=clean), HAPPENED)
+        for number in (2, 3):  # two copies at once do not vouch for each other, judged or not
+            assert register.returning(tx, item_id(number))
+            assert not register.staged_before(tx, clean, than=item_id(number))
+        register.enter(tx, pieces.refused(4, sha256=clean), HAPPENED)
+        assert register.returning(tx, item_id(4)), "also if it was turned away for another reason"
+        back = pieces.refused(2, reached=State.SPOOLED, sha256=clean, code=Code.RETURNING)
         register.advance(tx, back, HAPPENED, was=State.SPOOLED)
         assert not register.staged_before(tx, clean, than=None), "what came back was not staged as an original"
         register.advance(tx, pieces.refused(1, reached=State.HELD, sha256=digest(1)), HAPPENED, was=State.HELD)
         assert register.produced(tx, clean) == item_id(1), "refused after it was held, it is still ours"
+        assert not register.returning(tx, item_id(1))
+
+
+def test_an_original_staged_before_we_made_the_same_is_no_return(db: Database, register: Register) -> None:
+    with db.write() as tx:
+        register.enter(tx, pieces.spooled(9, raw=digest(1001)), HAPPENED)
+    bring_to_held(db, register, 1)
+    with db.write() as tx:
+        assert not register.returning(tx, item_id(9))
+        register.enter(tx, pieces.spooled(10, raw=digest(1001)), HAPPENED)
+        assert not register.returning(tx, item_id(10))
 
 
 def test_a_file_that_rebuilds_to_itself_is_not_returning(db: Database, register: Register) -> None:
@@ -213,6 +228,7 @@ def test_a_file_that_rebuilds_to_itself_is_not_returning(db: Database, register:
         register.enter(tx, pieces.spooled(2, raw=same), HAPPENED)
         assert register.produced(tx, same) == item_id(1)
         assert register.staged_before(tx, same, than=item_id(2))
+        assert not register.returning(tx, item_id(2))
 
 
 def test_needed_protects_shared_bytes(db: Database, register: Register) -> None:

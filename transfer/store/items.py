@@ -45,7 +45,7 @@ ITEM = Table(
     Column("decided_at", Text),
     Column("retired", Integer, nullable=False),  # 1: the staged original was removed
     Column("produced", Integer, nullable=False),  # 1: it was held at least once, so its rebuilt bytes count as ours
-    Column("came_back", Integer, nullable=False),  # 1: refused because it comes back from the device's side
+    Column("came_back", Integer, nullable=False),  # 1: its bytes were ours already, and not staged by staff before that
     Column("changed", Integer, nullable=False, unique=True),
     Column("told", Integer, nullable=False),
     sqlite_strict=True,

@@ -71,8 +71,14 @@ class Register:
         self._clock = clock
 
     def enter(self, tx: WriteTx, state: Spooled | Refused, event: Event) -> EntryRef:
-        """A new item. Raises NotSo if this arrival, or an item of this identifier, is there already."""
+        """A new item. Raises NotSo if this arrival, or an item of this identifier, is there already.
+
+        Whether it comes back from the device's side is settled here, before any later item can look like its origin.
+        """
         values = first_values(state, now=self._clock.now(), changed=_next_change(tx))
+        sha256 = values["sha256"]
+        if sha256 is not None and self.produced(tx, sha256) and not self.staged_before(tx, sha256, than=None):
+            values["came_back"] = 1
         try:
             tx.connection.execute(_ENTER, values)
         except IntegrityError as error:
@@ -183,6 +189,10 @@ class Register:
             query = query.where(ITEM.c.item != but)
         found = tx.connection.scalars(query.order_by(ITEM.c.seq).limit(1)).one_or_none()
         return None if found is None else ItemId(found)
+
+    def returning(self, tx: ReadTx, item: ItemId) -> bool:
+        """Whether its bytes were ours when it was entered, and no original of theirs had been staged before."""
+        return bool(tx.connection.scalar(select(ITEM.c.came_back).where(ITEM.c.item == item)))
 
     def staged_before(self, tx: ReadTx, sha256: Sha256, *, than: ItemId | None) -> bool:
         """Whether staff staged these very bytes before this item (or ever), other than as something that came back."""
