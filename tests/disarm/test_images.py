@@ -290,3 +290,20 @@ def test_rebuilding_twice_changes_nothing_more(form: Format) -> None:
     again, facts = remade(once, form)
     assert again == once
     assert facts.removed == ()
+
+
+def test_only_the_first_picture_of_several_in_a_jpeg_stays() -> None:
+    original = saved(
+        samples.picture(), "MPO", save_all=True, append_images=[samples.picture(shift=3)], exif=samples.exif_block()
+    )
+    for options in ({}, {"decoded": opened(original)}):
+        made, facts = remade(original, Format.JPEG, quality=95, **options)
+        assert {"EXIF", "further pictures"} <= set(facts.removed)
+        assert made.count(b"\xff\xd8\xff") == 1
+        assert psnr(opened(made), samples.picture()) > 35
+
+
+def test_a_motion_photo_loses_its_film() -> None:
+    made, facts = remade(samples.trailed(samples.jpeg(), samples.mp4(0.2)), Format.JPEG)
+    assert any(name.startswith("trailing data of") for name in facts.removed)
+    assert b"ftyp" not in made

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import io
 import struct
+import sys
 import zlib
+from pathlib import Path
 
 import pillow_heif  # noqa: F401 - its plugin is registered by the tools
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+import transfer.disarm
 from tests import samples
 from tests.disarm.tools import remade, residues, whats
 from transfer.disarm.residue_view import MOST_FINDINGS
@@ -272,3 +276,16 @@ def test_every_byte_of_a_films_header_matters_or_is_a_number() -> None:
             unnoticed += not residues(whole[:at] + b"\x41" + whole[at + 1 :], Format.MP4)
     # durations, time scales, sizes, times and rates: a film cannot be played without them
     assert unnoticed < 0.45 * whole[:end].count(0)
+
+
+def test_the_readers_share_no_code_with_the_writers_and_use_no_media_library() -> None:
+    folder = Path(transfer.disarm.__file__).parent
+    readers = sorted(folder.glob("residue*.py"))
+    assert len(readers) > 10
+    for path in readers:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                ours = name.startswith(("transfer.model.", "transfer.disarm.residue"))
+                assert ours or name.partition(".")[0] in sys.stdlib_module_names, f"{path.name} imports {name}"

@@ -31,8 +31,10 @@ MAKERS = {
 }
 # Tags that describe the coding of pixels and sound, or the profile's fixed fields.
 DATES = {"0000:00:00 00:00:00", "2000:01:01 00:00:00"}
-TELLING = ("author", "artist", "creator", "comment", "description", "copyright", "title", "gps", "location",
-           "make", "model", "software", "serial", "owner", "history", "xmp", "thumbnail", "user", "keyword", "lens")  # fmt: skip
+TELLING = (
+    "author", "artist", "creator", "comment", "description", "copyright", "title", "gps", "location", "make", "model",
+    "software", "serial", "owner", "history", "xmp", "thumbnail", "user", "keyword", "lens",
+)  # fmt: skip
 NEUTRAL = {
     "none", "colours", "", "VideoHandler", "SoundHandler", "Lavf", "und", "GainControl", "IEC 61966-2-1 Default RGB",
 }  # fmt: skip
