@@ -18,7 +18,7 @@ from transfer.model.states import State
 from transfer.release.dispatch import Dispatch
 from transfer.release.manifest import open_manifest
 from transfer.release.send import restore, send
-from transfer.release.withdraw import withdraw
+from transfer.release.withdraw import recall_lapsed, withdraw
 from transfer.store.releases import ReleaseState
 from transfer.store.schema import CONTROL
 
@@ -185,6 +185,51 @@ def test_a_decision_against_it_while_it_is_written_wins(stage: Side) -> None:
     stage.post.sweep(10)
     assert b"too late" not in stage.released().values()
     assert not any(stage.entries(event) for event in NOTHING_ELSE)
+
+
+def held_again(side: Side, number: int) -> None:
+    with side.database.write() as tx:
+        side.register.mark(tx, item_id(number), State.HELD, HAPPENED, was=frozenset({State.APPROVED}))
+
+
+@pytest.mark.parametrize("at", [None, *range(6)])
+@pytest.mark.parametrize("after", [False, True])
+def test_what_was_put_and_lost_its_approval_before_it_counted_is_taken_back(
+    stage: Side, at: int | None, after: bool
+) -> None:
+    number = next(COUNTER)
+    approved = stage.approved(number, b"lapsing %d" % number)
+    with pytest.raises(Crash):
+        send(approved, dispatch=wired(stage, Fuse(2, after=True)), device=DEVICE)  # it is there, and not confirmed
+    held_again(stage, number)
+    if at is not None:
+        with pytest.raises(Crash):
+            recall_lapsed(dispatch=wired(stage, Fuse(at, after=after)))
+    recall_lapsed(dispatch=stage.dispatch)
+    assert recall_lapsed(dispatch=stage.dispatch) == 0
+    stage.post.sweep(10)
+    assert f"photo-{number}.jpg" not in stage.released()
+    (entry,) = [e for e in stage.entries("release.recalled") if e["item"] == item_id(number)]
+    assert entry["facts"] == {"number": stage.row(item_id(number)).number, "still_there": True}  # type: ignore[union-attr]
+    with stage.database.write() as tx:
+        stage.register.mark(tx, item_id(number), State.APPROVED, HAPPENED, was=frozenset({State.HELD}))
+    send(approved, dispatch=stage.dispatch, device=DEVICE)
+    assert stage.released()[f"photo-{number}.jpg"] == b"lapsing %d" % number
+    assert len([e for e in stage.entries("file.releasing") if e["item"] == item_id(number)]) == 2
+    assert not any(stage.entries(event) for event in NOTHING_ELSE)
+
+
+def test_an_approval_is_checked_again_in_the_transaction_that_records_the_releasing(stage: Side) -> None:
+    number = next(COUNTER)
+    approved = stage.approved(number, b"rechecked")
+
+    def lapsed(_tx: object, _approved: object) -> None:
+        raise NotSo("The approval has lapsed.")
+
+    with pytest.raises(NotSo, match="lapsed"):
+        send(approved, dispatch=replace(stage.dispatch, stands=lapsed), device=DEVICE)
+    assert stage.row(item_id(number)) is None
+    assert b"rechecked" not in stage.released().values()
 
 
 def test_while_paused_nothing_goes_out_and_what_was_begun_is_not_finished(stage: Side) -> None:

@@ -48,6 +48,7 @@ class EventName(StrEnum):
     RELEASE_ALTERED = "release.altered"  # ours, but not as we put it: moved aside
     RELEASE_RESTORED = "release.restored"
     RELEASE_REMOVED = "release.removed"  # ours, gone, and not by us
+    RELEASE_RECALLED = "release.recalled"  # begun, then its approval lapsed: taken back before it counted as released
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
     VERIFY_FAILED = "verify.failed"

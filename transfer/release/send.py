@@ -33,8 +33,9 @@ from transfer.store.releases import ReleaseRow, ReleaseState
 def send(approved: Approved, *, dispatch: Dispatch, device: DeviceId) -> Released:
     """Puts approved bytes on the device's side; returns once that is in the log.
 
-    The approval is checked once more in the transaction that records the releasing. Raises Unavailable (paused, no live guard, disk full: try again later), NotSo (not approved any more, or released
-    already), Tampered (the bytes are not the approved ones). The manifest is the caller's to renew.
+    The approval is checked once more in the transaction that records the releasing. Raises Unavailable (paused, no
+    live guard, disk full: try again later), NotSo (not approved any more, or released already), Tampered (the bytes are
+    not the approved ones). The manifest is the caller's to renew.
     """
     row, resumed = _intend(approved, dispatch, device)
     expectation = expectation_of(row)

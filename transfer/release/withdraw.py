@@ -11,7 +11,6 @@ Without a live guard a release can still be taken back: nothing new goes out by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from transfer.errors import Misuse, NotSo, Unavailable
 from transfer.model.events import Event, EventName, FileFact, Json
@@ -42,34 +41,55 @@ def withdraw(
     """
     if to not in _ENDS:
         raise Misuse(f"An item is withdrawn or expires; it cannot become {to.value} this way.")
-    row = _leave(item, dispatch)
-    still_there = False
-    if row is not None and row.state is ReleaseState.LEAVING:
-        dispatch.lookout.forget(row.name)
-        removed = dispatch.recaller.recall(row.name)
-        dispatch.recaller.recall(row.temporary)
-        # A crash here: it is gone, and `was_there` remembers that we found it.
-        still_there = removed or row.was_there
+    with dispatch.database.read() as tx:
+        row = dispatch.releases.find(tx, item)
+        state = dispatch.register.row(tx, item).state
+    if state not in _FROM:
+        raise NotSo(f"Item {item} is {state.value}; it cannot be taken back.")
+    still_there = row is not None and _take_back(row, dispatch)
     _end(item, row, dispatch, to=to, by=by, facts={**(facts or {}), "still_there": still_there})
     return still_there
 
 
-def _leave(item: ItemId, dispatch: Dispatch) -> ReleaseRow | None:
+def recall_lapsed(*, dispatch: Dispatch) -> int:
+    """Takes back what was begun and is not approved any more, so that it never counts as released; how many it was.
+
+    An approval can lapse while the gateway is down, between the rename and the confirmation. Raises as `withdraw`.
+    """
     with dispatch.database.read() as tx:
-        row = dispatch.releases.find(tx, item)
-    if row is None or row.state in {ReleaseState.LEAVING, ReleaseState.REMOVED}:
-        return row
-    if row.state in {ReleaseState.WITHDRAWN, ReleaseState.EXPIRED}:
-        raise NotSo(f"The release of {item} is {row.state.value} already.")
-    was_there = _is_there(row, dispatch)
-    with dispatch.database.write() as tx:
-        state = dispatch.register.row(tx, item).state
-        if state not in _FROM:
-            raise NotSo(f"Item {item} is {state.value}; it cannot be taken back.")
-        dispatch.releases.leave(tx, item, was_there=was_there)
-        left = dispatch.releases.find(tx, item)
-    # The first time what the recall itself finds is the truth; `was_there` is for the case that we are resumed.
-    return None if left is None else _fresh(left)
+        rows = [
+            row
+            for row in dispatch.releases.current(tx, ReleaseState.INTENDED, ReleaseState.LEAVING)
+            if (state := dispatch.register.row(tx, row.item).state) is not State.APPROVED
+            and (row.state is ReleaseState.INTENDED or state is not State.RELEASED)  # that one is being withdrawn
+        ]
+    for row in rows:
+        still_there = _take_back(row, dispatch)
+        event = Event(
+            name=EventName.RELEASE_RECALLED,
+            item=row.item,
+            file=FileFact(sha256=row.sha256, size=row.size),
+            facts={"number": row.number, "still_there": still_there},
+        )
+        with dispatch.database.write() as tx:
+            dispatch.releases.lapsed(tx, row.item, event)
+    return len(rows)
+
+
+def _take_back(row: ReleaseRow, dispatch: Dispatch) -> bool:
+    """Steps 1 to 3 for a release that may be there; whether it was."""
+    if row.state in {ReleaseState.REMOVED, ReleaseState.LAPSED, ReleaseState.WITHDRAWN, ReleaseState.EXPIRED}:
+        return False
+    remembered = row.state is ReleaseState.LEAVING and row.was_there
+    if row.state is not ReleaseState.LEAVING:
+        was_there = _is_there(row, dispatch)
+        with dispatch.database.write() as tx:
+            dispatch.releases.leave(tx, row.item, was_there=was_there)
+    dispatch.lookout.forget(row.name)
+    removed = dispatch.recaller.recall(row.name)
+    dispatch.recaller.recall(row.temporary)
+    # A crash here: it is gone, and the row remembers that we found it. Not resumed, the recall itself is the truth.
+    return removed or remembered
 
 
 def _is_there(row: ReleaseRow, dispatch: Dispatch) -> bool:
@@ -77,10 +97,6 @@ def _is_there(row: ReleaseRow, dispatch: Dispatch) -> bool:
         return dispatch.lookout.is_present(row.name) is not None
     except Unavailable:
         return False
-
-
-def _fresh(row: ReleaseRow) -> ReleaseRow:
-    return replace(row, was_there=False)
 
 
 def _end(

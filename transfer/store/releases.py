@@ -1,9 +1,9 @@
 """What was released, under which name, and how it stands: the rows that the sink, the guard and the manifest follow.
 
     intended ─▶ present ─▶ leaving ─▶ withdrawn | expired
-                │    ▲
-                ▼    │                 removed: gone from the device's side, and not by us
-              altered (to be put again)
+     │    ▲     │    ▲
+     ▼    │     ▼    │                 removed: gone from the device's side, and not by us
+     lapsed   altered (to be put again)
 
 A row is written before the first byte goes out, and never deleted: a name stands for one content for ever.
 """
@@ -41,6 +41,7 @@ class ReleaseState(StrEnum):
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     REMOVED = "removed"
+    LAPSED = "lapsed"  # its approval fell away before it was confirmed; a new approval intends it again
 
 
 CURRENT = (ReleaseState.INTENDED, ReleaseState.PRESENT, ReleaseState.ALTERED, ReleaseState.LEAVING)
@@ -140,6 +141,16 @@ class Releases:
         )
         self._recorder.append(tx, event)
 
+    def intend_again(self, tx: WriteTx, item: ItemId, event: Event) -> None:
+        """A new approval for what had lapsed: the same number and names. Raises NotSo."""
+        self._move(tx, item, (ReleaseState.LAPSED,), ReleaseState.INTENDED, was_there=0)
+        self._recorder.append(tx, event)
+
+    def lapsed(self, tx: WriteTx, item: ItemId, event: Event) -> None:
+        """It was intended, is not approved any more, and was taken back if it was there. Raises NotSo."""
+        self._move(tx, item, (ReleaseState.LEAVING,), ReleaseState.LAPSED)
+        self._recorder.append(tx, event)
+
     def confirm(self, tx: WriteTx, item: ItemId, receipt: Receipt) -> None:
         """It stands there. The entry is `Register.mark`'s, in this same transaction. Raises NotSo."""
         self._move(tx, item, (ReleaseState.INTENDED,), ReleaseState.PRESENT, released_at=render_time(receipt.at))
@@ -165,7 +176,7 @@ class Releases:
 
     def gone(self, tx: WriteTx, item: ItemId, end: ReleaseState) -> None:
         """It was taken back: withdrawn or expired. The entry is `Register.mark`'s. Raises NotSo."""
-        self._move(tx, item, (ReleaseState.LEAVING, ReleaseState.REMOVED), end)
+        self._move(tx, item, (ReleaseState.LEAVING, ReleaseState.REMOVED, ReleaseState.LAPSED), end)
 
     def find(self, tx: ReadTx, item: ItemId) -> ReleaseRow | None:
         """The item's release, if it ever got that far."""
