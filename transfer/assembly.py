@@ -13,6 +13,7 @@ from transfer.arrivals import Arrivals, Taking, Watchers
 from transfer.audit.keys import load_key
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
+from transfer.audit.show import ShownEntry
 from transfer.departures import Departures
 from transfer.gateway import Gateway
 from transfer.housekeeping import Housekeeping
@@ -43,7 +44,9 @@ _STANDING_SECONDS = 1.0
 _MOST_REMEMBERED = 1000
 
 
-def build_gateway(site: Site, *, support: Support, announce: Callable[[ItemRow], None]) -> Gateway:
+def build_gateway(
+    site: Site, *, support: Support, announce: Callable[[ItemRow], None], tell: Callable[[ShownEntry], None]
+) -> Gateway:
     """Every part of the gateway, wired. Starts the sandbox's zygotes and nothing else."""
     arrivals_bell, departures_bell, worklist = Bell(), Bell(), Worklist()
     line = _line(site)
@@ -61,6 +64,7 @@ def build_gateway(site: Site, *, support: Support, announce: Callable[[ItemRow],
             board=Noticeboard(site.workspace.feedback),
             clock=site.clock,
             announce=announce,
+            tell=tell,
         ),
         upkeep=_upkeep(site, line),
         publisher=Publisher(

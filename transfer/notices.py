@@ -1,7 +1,7 @@
 """Tells people: feedback files for staff, and a call for whoever watches the gateway live.
 
-What enters: rows of the register that changed. What leaves: files in `feedback/` and calls of `announce`. All of it is
-derived: after a crash whatever was not written is written again.
+What enters: rows of the register that changed, and new entries about the device's side. What leaves: files in
+`feedback/` and calls of `announce` and `tell`. All is derived: after a crash what was not written is written again.
 """
 
 from __future__ import annotations
@@ -10,13 +10,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from transfer.audit.show import ShownEntry, show_entry
 from transfer.model.clock import Clock
+from transfer.model.events import EventName
 from transfer.policy.explain import explain
-from transfer.store.database import Database
+from transfer.store import journal
+from transfer.store.database import Database, ReadTx
 from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import ItemRow, Register
 
 _BATCH = 100
+_ENTRIES = 10_000
+_NEWS = frozenset(
+    {
+        EventName.RETURN_REFUSED,
+        EventName.RELEASE_ALTERED,
+        EventName.RELEASE_RESTORED,
+        EventName.RELEASE_REMOVED,
+        EventName.GATEWAY_PAUSED,
+        EventName.GATEWAY_RESUMED,
+    }
+)
 _LONG = timedelta(seconds=2)  # what is on its way longer than this is told of as such; most take less
 
 
@@ -29,18 +43,25 @@ class Notices:
     board: Noticeboard
     clock: Clock
     announce: Callable[[ItemRow], None]
+    tell: Callable[[ShownEntry], None]
     change: int = 0
+    entry: int = 0
 
     def begin(self) -> None:
         """Announces only what happens from now on."""
         with self.db.read() as tx:
             self.change = self.register.last_change(tx)
+            self.entry = journal.head(tx).size
 
     def round(self) -> bool:
         """Whether there may be more at once. Raises Unavailable."""
         with self.db.read() as tx:
+            told, end = self._news(tx)
             changed = self.register.changed_since(tx, self.change, _BATCH)
             due = self.register.feedback_due(tx, _BATCH, patience=self.clock.now() - _LONG)
+        for entry in told:
+            self.tell(entry)
+        self.entry = end
         for number, row in changed:
             self.announce(row)
             self.change = number
@@ -52,3 +73,9 @@ class Notices:
                 for row in due:
                     self.register.feedback_done(tx, row.item, row.change)
         return len(due) == _BATCH or len(changed) == _BATCH
+
+    def _news(self, tx: ReadTx) -> tuple[list[ShownEntry], int]:
+        """The new entries that somebody at the terminal wants to know of, and up to where that is."""
+        end = min(journal.head(tx).size, self.entry + _ENTRIES)
+        rows = [row for row in journal.index_rows(tx, self.entry, end) if row.event in _NEWS]
+        return [show_entry(tx, row.index) for row in rows], end

@@ -13,6 +13,7 @@ from transfer.model.findings import Severity, WaitingFor
 from transfer.model.states import State
 
 if TYPE_CHECKING:
+    from transfer.audit.show import ShownEntry
     from transfer.sandbox.profiles import Support
     from transfer.store.register import ItemRow
     from transfer.wiring import Site
@@ -22,6 +23,15 @@ _SHOWN = frozenset(
 )
 _COLOURS = {State.RELEASED: "32", State.REFUSED: "31", State.HELD: "33", State.APPROVED: "32", State.WITHDRAWN: "35"}
 _INDENT = " " * 10
+_NEWS = {
+    "return.refused": "refused on the device's side: a {kind} that we did not put there ({size} bytes, "
+    "sha256 {sha256}), moved to release-aside [G5]",
+    "release.altered": "altered on the device's side: moved to release-aside, the genuine file is put back [G5]",
+    "release.restored": "the genuine file is back on the device's side",
+    "release.removed": "gone from the device's side, and not by us",
+    "gateway.paused": "releasing is paused",
+    "gateway.resumed": "releasing goes on",
+}
 
 
 class Live:
@@ -49,7 +59,7 @@ class Live:
             f"  what became of it {_near(site.workspace.feedback)}/",
             f"  one way           {_valve(support)}",
             f"  malware scanner   {_scanner(site)}",
-            f"  policy            {site.policy.name} (`transfer policy show`)",
+            f"  policy            {' ← '.join((site.policy.name, *site.policy.derived_from))} (`transfer policy show`)",
             "  stop              Ctrl-C",
             "",
         ]
@@ -64,6 +74,15 @@ class Live:
         self._print(f"{datetime.now(UTC):%H:%M:%S}  {self._paint(f'{row.state.value:<9}', row.state)} {name}{words}")
         for line in self._details(row):
             self._print(_INDENT + line)
+
+    def tell(self, entry: ShownEntry) -> None:
+        """One entry about the device's side, or about a pause."""
+        event, facts = entry.leaf.event, entry.leaf.body.get("facts", {})
+        words = _NEWS[event].format(
+            kind=facts.get("kind", ""), size=facts.get("size", ""), sha256=(entry.leaf.sha256 or "-")[:16]
+        )
+        self._print(f"{datetime.now(UTC):%H:%M:%S}  {self._paint('! ' + words, State.REFUSED)}")
+        self._print(f"{_INDENT}entry {entry.leaf.index} of the transfer log, {event}")
 
     def _details(self, row: ItemRow) -> list[str]:
         wanted = {State.REFUSED: Severity.REFUSE, State.HELD: Severity.HOLD}.get(row.state)

@@ -45,7 +45,7 @@ def gateway(
     with hold_workspace(site.workspace.lock, clock=site.clock):
         live = Live(site, quiet=not show)  # looks for the demo's key, which a confined process cannot
         support = _confine_gateway(site)
-        built = build_gateway(site, support=support, announce=live.announce)
+        built = build_gateway(site, support=support, announce=live.announce, tell=live.tell)
         with built.running():
             live.greet(support)
             _run(built, once=once)
