@@ -35,7 +35,7 @@ def whole(form: Format) -> bytes:
 
 @pytest.mark.parametrize("form", MAKERS)
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_broken_file_is_clean_or_refused(form: Format, data: st.DataObject) -> None:
     content = bytearray(whole(form))
     for _ in range(data.draw(st.integers(1, 5))):

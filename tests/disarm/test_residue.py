@@ -237,7 +237,7 @@ def test_a_file_that_ends_early_is_not_clean(form: Format) -> None:
 
 
 @given(st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_a_reader_never_raises_and_finds_little_that_is_long(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(FORMS))
     content = bytearray(clean(form))
@@ -260,7 +260,7 @@ def test_a_reader_never_raises_and_finds_little_that_is_long(data: st.DataObject
 
 
 @given(st.binary(max_size=200), st.sampled_from([*FORMS, Format.HEIC]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_noise_is_never_clean_but_as_words(noise: bytes, form: Format) -> None:
     findings = residues(noise, form)
     assert findings or form is Format.TEXT

@@ -86,7 +86,7 @@ HARD += "\u0915\u094d\u0645\u06cc\u202e\ue000\U0001f3fb\u2800\u034f\u1160\u0378\
 @given(st.text(st.sampled_from(HARD), max_size=40) | st.text(max_size=40))
 @example("\u0915\u094d\u200d\u200d\u0937")
 @example("0\ufe0e\u200c\u0645")
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_the_reader_agrees_with_the_writer_about_every_text(words: str) -> None:
     clean = clean_characters(words)
     assert clean_characters(clean) == clean
@@ -182,7 +182,7 @@ def test_clean_subtitles_rebuild_to_themselves(form: Format, make: object) -> No
 
 
 @given(st.lists(st.text(st.sampled_from(HARD), max_size=25), max_size=5), st.sampled_from([Format.SRT, Format.VTT]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_whatever_stands_in_a_cue_the_result_is_clean(lines: list[str], form: Format) -> None:
     body = "\n\n".join(f"00:00:0{n}.000 --> 00:00:0{n + 1}.000\n{line}" for n, line in enumerate(lines))
     made, facts, _ = try_remake(f"WEBVTT\n\n{body}\n".encode() if form is Format.VTT else body.encode(), form)
