@@ -24,7 +24,7 @@ from transfer.policy.rules import Policy
 from transfer.release.dispatch import Dispatch
 from transfer.release.renew import ManifestKeeper
 from transfer.release.send import restore, send
-from transfer.release.withdraw import withdraw
+from transfer.release.withdraw import recall_lapsed, withdraw
 from transfer.store.queues import raw_kept, to_retire
 from transfer.store.releases import ReleaseState
 
@@ -44,6 +44,7 @@ class Departures:
 
     def round(self) -> bool:
         """Everything that is due; whether there may be more at once. Raises Unavailable, Tampered."""
+        recall_lapsed(dispatch=self.dispatch)
         more = self._take_back()
         if not self.paused():
             more = self._restore() or more
