@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from transfer.approvals.authority import Root, parse_root
 from transfer.approvals.desk import Desk
+from transfer.audit.halted import HaltedLog
 from transfer.audit.log import Log
 from transfer.errors import Misuse
 from transfer.model.clock import Clock
@@ -31,6 +32,7 @@ from transfer.store.database import Database
 from transfer.store.manifests import Manifests
 from transfer.store.register import Register
 from transfer.store.releases import Releases
+from transfer.store.restored import restored_from
 from transfer.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
@@ -86,19 +88,28 @@ def find_site(explicit: Path | None) -> Site:
     return open_site(Workspace(root_of(explicit)))
 
 
-def open_site(workspace: Workspace) -> Site:
-    """Opens a workspace's records. Raises Misuse, Tampered, Unavailable."""
+def open_site(workspace: Workspace, *, going_on: bool = False) -> Site:
+    """Opens a workspace's records. Raises Misuse, Tampered, Unavailable.
+
+    A restored workspace can be read; its log takes entries again after `going_on`, and only that asks for it.
+    """
     settings = load_settings(workspace.root)
     workspace.check_modes()
     policy = load_policy(workspace.policy_file)
     root = read_root(workspace)
-    return assemble(workspace, settings, policy, Database.open(workspace.database), root)
+    return assemble(workspace, settings, policy, Database.open(workspace.database), root, going_on=going_on)
 
 
-def assemble(workspace: Workspace, settings: Settings, policy: Policy, db: Database, root: Root) -> Site:
+def assemble(
+    workspace: Workspace, settings: Settings, policy: Policy, db: Database, root: Root, *, going_on: bool = False
+) -> Site:
     """Puts the records together over an open database."""
     clock = SystemClock()
     log = Log(origin=settings.gateway.origin, clock=clock, entropy=secrets.token_bytes)
+    with db.read() as tx:
+        restored = restored_from(tx)
+    if restored is not None and not going_on:
+        log = HaltedLog(log, restored)
     register = Register(log, clock=clock)
     return Site(
         workspace=workspace,

@@ -47,7 +47,7 @@ def refuse(tx: WriteTx, note: str, *, desk: Desk, policy: Policy) -> Decided:
     held = [_held(tx, item, desk=desk, allowed=frozenset({State.HELD})) for item in statement.items]
     _record(tx, signed, statement.items, reason, desk=desk)
     for item in held:
-        refused = _refused(item, reason, policy=policy)
+        refused = refused_by_person(item, reason, policy=policy)
         event = refused_event(refused, by=statement.by)
         event = replace(event, facts={**event.facts, "statement_sha256": signed.sha256})
         desk.register.advance(tx, refused, event, was=State.HELD)
@@ -140,7 +140,8 @@ def _record(tx: WriteTx, signed: Signed, items: tuple[Item, ...], reason: str, *
     )
 
 
-def _refused(held: Held, text: str, *, policy: Policy) -> Refused:
+def refused_by_person(held: Held, text: str, *, policy: Policy) -> Refused:
+    """The end of an item that somebody refused; `text` is why, empty where the words are not there."""
     spooled = held.rebuilt.examined.spooled
     rule = policy.rule_for(Code.REFUSED_BY_APPROVER)
     reason = Reason(

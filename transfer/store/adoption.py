@@ -24,7 +24,12 @@ def adopt(tx: WriteTx, what: str, sha256: Sha256, event: Event, *, recorder: Rec
     """Puts a digest in force with its entry; False, and no entry, if it was already."""
     if adopted(tx, what) == sha256:
         return False
-    row = upsert(META).values(key=what, value=sha256)
-    tx.connection.execute(row.on_conflict_do_update(index_elements=[META.c.key], set_={"value": sha256}))
+    was_adopted(tx, what, sha256)
     recorder.append(tx, event)
     return True
+
+
+def was_adopted(tx: WriteTx, what: str, sha256: Sha256) -> None:
+    """Takes over an adoption that the log records already, as after a restore."""
+    row = upsert(META).values(key=what, value=sha256)
+    tx.connection.execute(row.on_conflict_do_update(index_elements=[META.c.key], set_={"value": sha256}))

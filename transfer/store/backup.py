@@ -28,6 +28,7 @@ from transfer.errors import Misuse, Tampered, Unavailable
 from transfer.model.clock import Clock
 from transfer.model.identifiers import ItemId, Sha256
 from transfer.model.states import State
+from transfer.store import journal
 from transfer.store.backup_files import (
     LABEL_NAME,
     LIST_NAME,
@@ -45,6 +46,7 @@ from transfer.store.backup_files import (
 from transfer.store.database import Database
 from transfer.store.durable import TEMPORARY_PREFIX, replace_file, sync_folder, world_errors
 from transfer.store.items import ITEM
+from transfer.store.restored import Restored, mark_restored
 from transfer.workspace import POLICY_NAME, SETTINGS_NAME, Workspace
 
 _PASSES = 20
@@ -114,8 +116,8 @@ def backup(
 def restore(source: Path, destination: Path) -> RestoreReport:
     """Puts a backup back into `destination`, a new or empty folder, after every byte was verified.
 
-    Nothing stands at `destination` before all of it does. The log inside still has to be asked whether it was rolled
-    back: that is for `audit.publish` at the next start. Raises as `verify_backup`, and Unavailable (the disk).
+    Nothing stands at `destination` before all of it does. The database is marked as restored: nothing is appended to
+    its log until somebody says how it goes on. Raises as `verify_backup`, and Unavailable (the disk).
     """
     label = verify_backup(source)
     unfinished = destination.with_name(TEMPORARY_PREFIX + destination.name)
@@ -125,7 +127,7 @@ def restore(source: Path, destination: Path) -> RestoreReport:
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
             _put_back(source, unfinished)
-            incomplete = _incomplete(Workspace(unfinished))
+            incomplete = _incomplete(Workspace(unfinished), label.made_at)
             sync_all_folders(unfinished)
             # A crash up to here leaves the unfinished folder, which the next attempt removes.
             os.rename(unfinished, destination)
@@ -257,10 +259,12 @@ def _put_back(source: Path, destination: Path) -> None:
         folder.chmod(0o755)
 
 
-def _incomplete(workspace: Workspace) -> tuple[ItemId, ...]:
+def _incomplete(workspace: Workspace, made_at: datetime) -> tuple[ItemId, ...]:
     db = Database.open(workspace.database)
     try:
         db.check()
+        with db.write() as tx:
+            mark_restored(tx, Restored(entries=journal.head(tx).size, made_at=made_at))
         with db.read() as tx:
             query = select(ITEM.c.item, ITEM.c.state, ITEM.c.sha256, ITEM.c.rebuilt_sha256).order_by(ITEM.c.seq)
             rows = tx.connection.execute(query.where(ITEM.c.state.in_([*_NEEDS_RAW, *_NEEDS_CLEAN]))).all()
