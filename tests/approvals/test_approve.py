@@ -309,6 +309,11 @@ class TestConfirm:
         with pytest.raises(NotSo, match="judged by an earlier policy"):
             office.confirm(item)
 
+    def test_a_role_that_the_policy_asks_for_now(self, office: Office, item: ItemId) -> None:
+        office.policy = replace(office.policy, approval=replace(office.policy.approval, roles=("dean",)))
+        with pytest.raises(NotSo, match="is not dean"):
+            office.confirm(item)
+
     def test_a_key_that_was_replaced_meanwhile(self, office: Office, item: ItemId) -> None:
         fresh = Signatory(office.helen.person, SigningKey(b"n" * 32))
         office.enrol_key("helen", fresh)

@@ -10,12 +10,12 @@ import pytest
 from tests.approvals.office import CAMPAIGN, Office, Signatory
 from transfer.approvals import campaigns, decisions, devices, drafts, pausing, people
 from transfer.approvals.authority import Root, parse_root, render_root
-from transfer.approvals.statement import CampaignStatement, PauseStatement, Risk, Role
+from transfer.approvals.statement import CampaignStatement, PauseStatement, RefusalStatement, Risk, Role
 from transfer.approvals.statement_keys import SigningKey
 from transfer.approvals.statement_text import parse_statement, render_statement
 from transfer.errors import Misuse, NotSo, TransferError
 from transfer.model.events import Event, EventName
-from transfer.model.identifiers import CampaignId, DeviceId, ItemId, PersonId
+from transfer.model.identifiers import CampaignId, DeviceId, ItemId, PersonId, Sha256
 from transfer.model.states import Refused, State
 from transfer.policy.rules import CampaignStanding
 
@@ -66,6 +66,16 @@ class TestRefuse:
         with pytest.raises(NotSo, match="is approved") as caught:
             refuse(office, office.helen, item)
         assert "transfer withdraw" in caught.value.advice
+
+    def test_other_bytes(self, office: Office) -> None:
+        item = office.hold(1)
+        with office.db.write() as tx:
+            text = drafts.draft_refusal(tx, [item], by=office.helen.person, reason="no", desk=office.desk)
+            statement = parse_statement(text)
+            assert isinstance(statement, RefusalStatement)
+            other = render_statement(replace(statement, items=((item, Sha256("d" * 64)),)))
+            with pytest.raises(NotSo, match="other bytes"):
+                decisions.refuse(tx, office.helen.sign(other), desk=office.desk, policy=office.policy)
 
     def test_a_reason_is_needed(self, office: Office) -> None:
         with pytest.raises(Misuse, match="needs a reason"):
@@ -135,6 +145,13 @@ class TestPause:
         pause(office, office.helen, paused=True)
         with office.db.write() as tx, pytest.raises(NotSo, match="used before"):
             pausing.set_pause(tx, note, desk=office.desk)
+
+    def test_not_from_the_future(self, office: Office) -> None:
+        with office.db.write() as tx:
+            text = drafts.draft_pause(tx, paused=True, by=office.helen.person, reason="x", desk=office.desk)
+            office.clock.pass_(minutes=-6)
+            with pytest.raises(NotSo, match="in the future"):
+                pausing.set_pause(tx, office.helen.sign(text), desk=office.desk)
 
     def test_somebody_without_a_key_cannot(self, office: Office) -> None:
         with office.db.write() as tx:

@@ -223,3 +223,9 @@ def test_a_submitters_row_gives_no_right_and_listing_shows_it(office: Office) ->
         sam = next(one for one in people.listing(tx, desk=office.desk) if one.name == "sam")
         assert (sam.roles, sam.signs) == (("approver", "submitter"), ())
         assert campaigns.standing(tx, CAMPAIGN, desk=office.desk)
+
+
+def test_a_statement_under_another_digest(office: Office) -> None:
+    office.sql("UPDATE statement SET sha256 = ? WHERE kind = 'campaign'", "d" * 64)
+    with pytest.raises(Tampered, match="another digest than its own"):
+        office.approve(office.hold(1))

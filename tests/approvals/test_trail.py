@@ -5,15 +5,18 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.approvals.office import CAMPAIGN, Office, Signatory
-from transfer.approvals import approve, drafts, pausing
-from transfer.approvals.authority import Root
+from transfer.approvals import approve, decisions, drafts, pausing
+from transfer.approvals.authority import Authority, Root
+from transfer.approvals.statement import EnrolmentStatement, Role
 from transfer.approvals.statement_keys import SigningKey
-from transfer.approvals.statement_text import statement_sha256
+from transfer.approvals.statement_text import render_statement, statement_sha256
 from transfer.approvals.trail import MAX_PROBLEMS, Trail, check_trail
 from transfer.errors import NotSo
 from transfer.model.events import Event, EventName, FileFact
@@ -223,3 +226,58 @@ def test_the_campaign_is_the_one_of_the_arrival(office: Office, item: ItemId) ->
             assert leaf["facts"]["campaign"] == CAMPAIGN
             leaf["facts"] = {**leaf["facts"], "campaign": "summer"}
     assert "belongs to the campaign summer" in check_trail(leaves, root=office.desk.root)[0]
+
+
+def test_released_after_the_approval_expired(office: Office) -> None:
+    office.policy = replace(office.policy, approval=replace(office.policy.approval, valid_days=2))
+    item = office.hold(1)
+    office.approve(item)
+    office.clock.pass_(days=2)
+    office.release(item)
+    assert problems(office) == []
+    office.clock.pass_(seconds=1)
+    office.release(item, statement=last_statement(office))
+    assert "had expired" in problems(office)[0]
+
+
+def test_released_after_it_was_withdrawn(office: Office, item: ItemId) -> None:
+    approval = last_statement(office)
+    with office.db.write() as tx:
+        text = drafts.draft_withdrawal(tx, [item], by=office.helen.person, reason="logo", desk=office.desk)
+        decisions.withdraw(tx, office.helen.sign(text), desk=office.desk)
+    office.release(item, statement=approval)
+    assert "after its withdrawal" in problems(office)[0]
+
+
+def test_released_under_another_policy(office: Office, item: ItemId) -> None:
+    office.policy = replace(office.policy, sha256="e" * 64)
+    office.release(item, statement=last_statement(office))
+    assert "under another policy" in problems(office)[0]
+
+
+@pytest.mark.parametrize("wreck", [{"by": MALLORY.person}, {"facts": {"statement_sha256": "d" * 64}}])
+@pytest.mark.parametrize("event", ["statement.accepted", "campaign.approved"])
+def test_an_entry_that_says_something_else_than_its_statement(
+    office: Office, item: ItemId, wreck: dict[str, Any], event: str
+) -> None:
+    leaves = copy.deepcopy(list(office.leaves()))
+    leaf = next(leaf for _, leaf in leaves if leaf["event"] == event)
+    leaf["facts"].update(wreck.get("facts", {}))
+    leaf["by"] = wreck.get("by", leaf["by"])
+    found = check_trail(leaves, root=office.desk.root)
+    assert "The entry names" in found[0]
+
+
+@pytest.mark.parametrize("change", [{"by": MALLORY.person}, {"role": Role.OPERATOR}])
+def test_a_log_begins_with_an_approver_who_signs_for_themself(change: dict[str, Any]) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    values = {"by": MALLORY.person, "role": Role.APPROVER} | change
+    statement = EnrolmentStatement(
+        person=PersonId("u_" + "b" * 32) if "by" in change else MALLORY.person,
+        public_key=MALLORY.key.public_key,
+        after=None,
+        at=at,
+        **values,
+    )
+    with pytest.raises(NotSo, match="not an approver's own"):
+        Authority(None).apply(MALLORY.sign(render_statement(statement)))

@@ -110,6 +110,6 @@ def _split(untrusted: str) -> tuple[Statement, Signature, str]:
         text, signatures = parse_note(untrusted)
     except Tampered as error:  # a stranger's text is not a record of ours
         raise Misuse(f"This is not a signed statement: {error.sentence}", advice=_ADVICE) from error
-    if len(signatures) != 1 or text + "\n" + signatures[0].line != untrusted:
+    if text + "\n" + signatures[0].line != untrusted:
         raise Misuse("A signed statement has exactly one signature, its signer's.", advice=_ADVICE)
     return parse_statement(text), signatures[0], text
