@@ -67,6 +67,8 @@ class Taking:
         event = spooled_event(record) if isinstance(record, Spooled) else refused_event(record)
         try:
             with self.db.write() as tx:
+                if isinstance(record, Spooled) and not self.blobs.has_raw(record.raw.sha256):
+                    return None  # an equal file was let go a moment ago, and this blob with it: start over
                 self.register.enter(tx, record, event)
         except NotSo:  # another look took it up a moment ago
             return None

@@ -10,13 +10,14 @@ rounds of a day look at what expired lately once more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from transfer.errors import NotSo
 from transfer.model.clock import Clock
 from transfer.model.events import Event, EventName, FileFact
-from transfer.model.identifiers import ItemId
+from transfer.model.identifiers import ItemId, Sha256
 from transfer.model.states import State
 from transfer.policy.rules import Policy
 from transfer.store.blobs import Blobs
@@ -100,18 +101,17 @@ class Housekeeping:
     def _remove_blobs(self, row: ItemRow) -> None:
         self._remove_raw(row)
         if row.rebuilt_sha256 is not None:
-            with self.db.read() as tx:
-                needed = self.register.needed(tx, row.rebuilt_sha256, but=row.item, gone=_GONE)
-            if not needed:
-                self.blobs.remove_clean(row.rebuilt_sha256)
+            self._remove(row.rebuilt_sha256, row.item, self.blobs.remove_clean)
 
     def _remove_raw(self, row: ItemRow) -> None:
-        if row.sha256 is None:
-            return
-        with self.db.read() as tx:
-            needed = self.register.needed(tx, row.sha256, but=row.item, gone=_GONE)
-        if not needed:
-            self.blobs.remove_raw(row.sha256)
+        if row.sha256 is not None:
+            self._remove(row.sha256, row.item, self.blobs.remove_raw)
+
+    def _remove(self, sha256: Sha256, item: ItemId, remove: Callable[[Sha256], bool]) -> None:
+        """Unless another item has the same bytes. As a writer: whoever takes a blob into use does that as one, too."""
+        with self.db.write() as tx:
+            if not self.register.needed(tx, sha256, but=item, gone=_GONE):
+                remove(sha256)
 
 
 def _evidence(row: ItemRow) -> FileFact | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from transfer.disarm.rebuild import Unrebuilt, rebuild
-from transfer.errors import Refusal, TransferError
+from transfer.errors import Refusal, TransferError, Unavailable
 from transfer.inspection.examine import Unexamined, examine
 from transfer.inspection.scan import Scanner
 from transfer.model.chronicle import examined_event, failed_event, held_event, rebuilt_event, refused_event
@@ -26,6 +26,8 @@ from transfer.store.blobs import Blobs
 from transfer.store.database import Database, ReadTx, Recorder
 from transfer.store.records import Record
 from transfer.store.register import Register
+
+_GONE = frozenset({State.REFUSED, State.EXPIRED})
 
 Standing = Callable[[ReadTx, CampaignId | None], CampaignStanding]
 
@@ -110,19 +112,28 @@ class Line:
         except Refusal as fault:
             rebuilt = Unrebuilt(findings=(Finding(code=Code(fault.code)),))
         if isinstance(rebuilt, Unrebuilt):
-            verdict = self._verdict(examined, rebuilt.findings, examined.scans)
+            verdict = self._verdict(examined, rebuilt.findings, examined.scans + rebuilt.scans)
             self._refuse_by(verdict, examined.spooled, State.EXAMINED, examined.media, rebuilt.findings)
             return None
         with self.db.write() as tx:
+            if not self.blobs.has_clean(rebuilt.clean.sha256):
+                raise Unavailable("An equal file was let go a moment ago.", advice="It is rebuilt again by itself.")
             self.register.advance(tx, rebuilt, rebuilt_event(rebuilt), was=State.EXAMINED)
         return rebuilt
+
+    def _drop(self, rebuilt: Rebuilt) -> None:
+        """Lets a refused item's clean blob go, unless another item has the same bytes."""
+        sha256, item = rebuilt.clean.sha256, rebuilt.examined.spooled.arrived.item
+        with self.db.write() as tx:  # a writer, so that nobody takes the blob into use between question and removal
+            if not self.register.needed(tx, sha256, but=item, gone=_GONE):
+                self.blobs.remove_clean(sha256)
 
     def _decide(self, rebuilt: Rebuilt, *, was: State) -> State:
         verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans)
         spooled = rebuilt.examined.spooled
         if verdict.refused:
             self._refuse_by(verdict, spooled, was, rebuilt.examined.media, rebuilt.findings)
-            self.blobs.remove_clean(rebuilt.clean.sha256)
+            self._drop(rebuilt)
             return State.REFUSED
         held = Held(rebuilt=rebuilt, verdict=verdict)
         with self.db.write() as tx:
@@ -150,19 +161,18 @@ class Line:
 
     def _verdict(self, examined: Examined, more: tuple[Finding, ...], scans: tuple[ScanResult, ...]) -> Verdict:
         arrived = examined.spooled.arrived
-        return self._judge(arrived, examined.spooled.raw.sha256, examined.media, examined.findings + more, scans)
+        return self._judge(arrived, examined.media, examined.findings + more, scans)
 
     def _judge(
         self,
         arrived: Arrived,
-        sha256: Sha256 | None,
         media: MediaFacts | None,
         findings: tuple[Finding, ...],
         scans: tuple[ScanResult, ...],
     ) -> Verdict:
         with self.db.read() as tx:
             standing = self.standing(tx, arrived.campaign)
-            returning = sha256 is not None and self._returning(tx, arrived.item, sha256)
+            returning = self.register.returning(tx, arrived.item)
         evidence = Evidence(
             name=arrived.name,
             post=arrived.post,
@@ -174,13 +184,8 @@ class Line:
         )
         return decide(evidence, self.policy)
 
-    def _returning(self, tx: ReadTx, item: ItemId, sha256: Sha256) -> bool:
-        """It equals something that we made, and nobody staged it as an original before (DESIGN section 2)."""
-        maker = self.register.produced(tx, sha256, but=item)
-        return maker is not None and not self.register.staged_before(tx, sha256, than=item)
-
     def _refuse(self, spooled: Spooled, reached: State, findings: tuple[Finding, ...]) -> None:
-        verdict = self._judge(spooled.arrived, spooled.raw.sha256, None, findings, ())
+        verdict = self._judge(spooled.arrived, None, findings, ())
         self._refuse_by(verdict, spooled, reached, None, findings)
 
     def _refuse_by(
@@ -202,7 +207,7 @@ class Line:
             return State.REFUSED
         item, raw = spooled.arrived.item, spooled.raw
         finding = Finding(code=Code.INTERNAL_FAULT, detail={"fault": type(fault).__name__})
-        verdict = self._judge(spooled.arrived, raw.sha256, None, (finding,), ())
+        verdict = self._judge(spooled.arrived, None, (finding,), ())
         with self.db.write() as tx:
             reached = self.register.row(tx, item).state  # a step before the fault may have been committed
             self.recorder.append(tx, failed_event(item, reached.value, type(fault).__name__))

@@ -96,3 +96,24 @@ def test_another_gateways_signature_is_not_ours() -> None:
     other = Ed25519Signer(SIGNER.name, bytes(32))
     with pytest.raises(Tampered):
         open_manifest(sign_note(render_manifest(manifest), [other]), [SIGNER.verifier])
+
+
+def test_a_manifest_of_more_than_four_thousand_files_can_be_opened() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    entries = tuple(
+        ManifestEntry(
+            number=number,
+            item=item_id_from_entropy(number.to_bytes(5, "big")),
+            name=safe_name(f"photo-{number}.jpg"),
+            sha256=Sha256(f"{number:064x}"),
+            size=number,
+            media_type=Format.JPEG,
+            released_at=at,
+            campaign=CampaignId("open-day"),
+        )
+        for number in range(1, 5001)
+    )
+    manifest = Manifest(origin=SIGNER.name, number=1, at=at, entries=entries)
+    note = sign_note(render_manifest(manifest), [SIGNER])
+    assert len(note) > 1_000_000
+    assert open_manifest(note, [SIGNER.verifier]) == manifest

@@ -197,9 +197,9 @@ def sign_note(text: str, signers: Sequence[Signer]) -> str:
     return text + "\n" + "".join(Signature(s.name, s.key_id, s.sign(text)).line for s in signers)
 
 
-def parse_note(untrusted: bytes | str) -> tuple[str, tuple[Signature, ...]]:
+def parse_note(untrusted: bytes | str, *, max_bytes: int = MAX_NOTE_BYTES) -> tuple[str, tuple[Signature, ...]]:
     """The text and all its signatures, none of them verified. Raises Tampered."""
-    note = _decoded(untrusted)
+    note = _decoded(untrusted, max_bytes)
     text, blank, lines = note.rpartition("\n\n")
     if not blank or not lines.endswith("\n"):
         raise Tampered("This is not a signed note: there are no signatures under the text.")
@@ -212,7 +212,7 @@ def parse_note(untrusted: bytes | str) -> tuple[str, tuple[Signature, ...]]:
     return text, signatures
 
 
-def open_note(untrusted: bytes | str, verifiers: Sequence[Verifier]) -> OpenedNote:
+def open_note(untrusted: bytes | str, verifiers: Sequence[Verifier], *, max_bytes: int = MAX_NOTE_BYTES) -> OpenedNote:
     """The note's text and who is known to have signed it.
 
     Raises Tampered if the note is malformed, if a known key's signature is wrong or if no known key signed; Misuse
@@ -221,7 +221,7 @@ def open_note(untrusted: bytes | str, verifiers: Sequence[Verifier]) -> OpenedNo
     if not verifiers:
         raise Misuse("There is no verifier key to check the signatures with.", advice="Bring the log's verifier key.")
     known = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
-    text, signatures = parse_note(untrusted)
+    text, signatures = parse_note(untrusted, max_bytes=max_bytes)
     verified: list[Signature] = []
     for signature in signatures:
         verifier = known.get((signature.name, signature.key_id))
@@ -245,9 +245,9 @@ def strict_base64(untrusted: str) -> bytes | None:
     return decoded if base64.b64encode(decoded).decode() == untrusted else None
 
 
-def _decoded(untrusted: bytes | str) -> str:
-    if len(untrusted) > MAX_NOTE_BYTES:
-        raise Tampered(f"This note has more than {MAX_NOTE_BYTES} bytes.")
+def _decoded(untrusted: bytes | str, max_bytes: int) -> str:
+    if len(untrusted) > max_bytes:
+        raise Tampered(f"This note has more than {max_bytes} bytes.")
     try:
         note = untrusted.decode("utf-8") if isinstance(untrusted, bytes) else untrusted.encode().decode()
     except UnicodeError as error:

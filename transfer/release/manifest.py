@@ -28,6 +28,7 @@ from transfer.store.releases import ReleaseRow
 
 HEADER = "oneway-transfer/manifest/v1"
 MAX_ENTRIES = 100_000
+_MAX_BYTES = MAX_ENTRIES * 1000  # longer than any entry's line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def parse_manifest(untrusted: str) -> Manifest:
 
 def open_manifest(untrusted: bytes | str, verifiers: Sequence[Verifier]) -> Manifest:
     """The list, after its signature was verified. Raises Tampered."""
-    return parse_manifest(open_note(untrusted, verifiers).text)
+    return parse_manifest(open_note(untrusted, verifiers, max_bytes=_MAX_BYTES).text)
 
 
 def _render_entry(entry: ManifestEntry) -> str:
