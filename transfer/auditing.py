@@ -1,0 +1,201 @@
+"""Verifying a transfer log with everything that leads to it: tree, tiles, signatures, and who approved each release.
+
+What enters: a folder with a published log and the keys that the auditor brings, or a whole workspace. What leaves: what
+was checked, with counts, or Tampered with the one thing that does not fit. A folder needs no workspace and no gateway.
+Of a workspace also the database is verified, and that folder and database tell the same story.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transfer.approvals.authority import Root
+from transfer.approvals.trail import Trail
+from transfer.audit.checkpoint import Checkpoint, open_checkpoint
+from transfer.audit.entries import Leaf, parse_leaf
+from transfer.audit.notes import Verifier
+from transfer.audit.proofs import inclusion_path
+from transfer.audit.reader import LogReader
+from transfer.audit.reader_database import DatabaseReader
+from transfer.audit.reader_folder import FolderReader
+from transfer.audit.receipts import Receipt
+from transfer.audit.show import Query, ShownEntry
+from transfer.audit.signing import check_row_root
+from transfer.audit.start import compare_sizes
+from transfer.audit.tiles import BUNDLE, WIDTH, Tile, range_hash
+from transfer.audit.verify import VerifyReport, verify_log
+from transfer.errors import NotSo, Tampered
+from transfer.model.events import EventName
+from transfer.store import journal
+from transfer.store.database import ReadTx
+from transfer.wiring import Site
+
+_NAME_IT = "Name the folder that holds the log's `checkpoint`."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """Every one of `releases` was covered by some of `statements`, whose signatures lead back to `first`."""
+
+    statements: int
+    releases: int
+    first: Root | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What was verified; `database` is None where only a folder was given."""
+
+    folder: VerifyReport
+    database: VerifyReport | None
+    covered: Covered
+
+
+@dataclass(kw_only=True)
+class _Approvals:
+    """The check of approvals as `verify_log` calls it, with what it counted."""
+
+    root: Root | None
+    four_eyes: bool
+    covered: Covered = field(default=Covered(statements=0, releases=0, first=None), init=False)
+
+    def __call__(self, leaves: Iterator[tuple[int, dict[str, Any]]]) -> list[str]:
+        trail = Trail(root=self.root, four_eyes=self.four_eyes)
+        statements = releases = 0
+        for index, leaf in leaves:
+            trail.feed(index, leaf)
+            facts = leaf.get("facts")
+            statements += isinstance(facts, Mapping) and isinstance(facts.get("statement"), str)
+            releases += leaf.get("event") == EventName.FILE_RELEASED.value
+        self.covered = Covered(statements=statements, releases=releases, first=trail.first)
+        return trail.problems
+
+
+def audit_folder(
+    folder: Path,
+    verifiers: Sequence[Verifier],
+    *,
+    origin: str | None = None,
+    older: bytes | None = None,
+    root: Root | None = None,
+    four_eyes: bool = True,
+) -> Audit:
+    """A published log by itself. `root` is the first approver if the auditor knows them from elsewhere.
+
+    Raises Tampered; NotSo if there is nothing to verify.
+    """
+    if not folder.is_dir():
+        raise NotSo(f"There is no folder {folder}.", advice=_NAME_IT)
+    approvals = _Approvals(root=root, four_eyes=four_eyes)
+    report = verify_log(FolderReader(folder), verifiers, origin=origin, older=older, statement_check=approvals)
+    return Audit(folder=report, database=None, covered=approvals.covered)
+
+
+def audit_site(site: Site, verifiers: Sequence[Verifier], *, older: bytes | None = None) -> Audit:
+    """A workspace: its published folder, its database, and each against the other. Raises as `audit_folder`."""
+    folder, origin = FolderReader(site.workspace.log), site.settings.gateway.origin
+    by_folder, by_database = (
+        _Approvals(root=site.desk.root, four_eyes=site.policy.approval.four_eyes) for _ in range(2)
+    )
+    shown: Checkpoint | None = None
+    # What the folder shows is read before the database: a gateway that runs meanwhile only makes the database longer.
+    if folder.checkpoint() is not None:
+        report = verify_log(folder, verifiers, origin=origin, older=older, statement_check=by_folder)
+        shown = Checkpoint(origin=report.origin, size=report.size, root=report.root)
+    extras = folder.survey(shown.size if shown else 0).extras
+    with site.db.read() as tx:
+        reader = DatabaseReader(tx)
+        stored = reader.checkpoint()
+        signed = open_checkpoint(stored, verifiers).checkpoint if stored is not None else None
+        compare_sizes(shown, signed, reader.head.published)
+        database = verify_log(reader, verifiers, origin=origin, older=older, statement_check=by_database)
+        if shown is None:
+            raise NotSo("Nothing has been published yet.", advice="Run the gateway once first.")
+        check_row_root(tx, shown.size, shown.root)
+        for tile in sorted(extras):
+            _compare(folder, reader, tile, reader.head.size)
+    return Audit(folder=report, database=database, covered=by_database.covered)
+
+
+def prove(tx: ReadTx, index: int) -> Receipt:
+    """The proof that entry `index` is in the log as it was signed last. Raises NotSo if it is not signed yet."""
+    head = journal.head(tx)
+    if index >= head.signed_size:
+        raise NotSo(
+            f"Entry {index} is not signed yet: {head.signed_size} entries are.",
+            advice="A running gateway signs within a second; `transfer run --once` does so too.",
+        )
+    leaves = journal.leaves(tx, index, index + 1)
+    if not leaves:
+        raise Tampered(f"The database lacks entry {index}.", advice="Run `transfer audit verify`.")
+
+    def recorded(level: int, first: int, count: int) -> list[bytes]:
+        found = journal.hashes(tx, level, first, count)
+        if len(found) != count:
+            raise Tampered("Some recorded hashes are missing.", advice="Run `transfer audit verify`.")
+        return found
+
+    path = inclusion_path(index, head.signed_size, lambda start, end: range_hash(start, end, recorded))
+    return Receipt(entry=leaves[0], index=index, path=tuple(path), note=head.signed_note)
+
+
+def newest_signed_entry(tx: ReadTx, *, item: str | None = None, sha256: str | None = None) -> int:
+    """The signed entry that says most of an item or a file: its release if there was one, else the newest."""
+    size = journal.head(tx).signed_size
+    released = (EventName.FILE_RELEASED.value,)
+    rows = journal.find(tx, item=item, sha256=sha256, events=released, before=size, limit=1)
+    rows = rows or journal.find(tx, item=item, sha256=sha256, before=size, limit=1)
+    if not rows:
+        what = item or f"the file {sha256}"
+        raise NotSo(f"There is no signed entry about {what}.", advice="`transfer status` lists the items.")
+    return rows[0].index
+
+
+def read_folder(folder: Path, query: Query) -> list[ShownEntry]:
+    """The newest entries of a published log that fit, newest first; read as they lie there, verified by `audit_folder`.
+
+    Nothing is opened of what they commit to. Raises NotSo if there is no log, Tampered if an entry cannot be read.
+    """
+    if not folder.is_dir():
+        raise NotSo(f"There is no folder {folder}.", advice=_NAME_IT)
+    reader = FolderReader(folder)
+    end = reader.survey(0).end
+    if not end:
+        raise NotSo(f"There is no published log in {folder}.", advice=_NAME_IT)
+    newest: deque[ShownEntry] = deque(maxlen=query.limit)
+    for index in range(-(-end // WIDTH)):
+        for entry in reader.entries(index, min(WIDTH, end - index * WIDTH)):
+            leaf = parse_leaf(entry)
+            if (query.sha256 is None or leaf.sha256 == query.sha256) and fits(leaf, query):
+                newest.append(ShownEntry(leaf=leaf, private={}, erased=len(leaf.commitments)))
+    return list(reversed(newest))
+
+
+def fits(leaf: Leaf, query: Query) -> bool:
+    """Whether a leaf is of the item, kinds and time that are looked for."""
+    return (
+        query.item in {None, leaf.item}
+        and query.by in {None, leaf.by}
+        and (not query.events or leaf.event in query.events)
+        and (query.since is None or leaf.at >= query.since)
+    )
+
+
+def _compare(folder: LogReader, database: LogReader, tile: Tile, size: int) -> None:
+    """A file after the checkpoint, as a crash while publishing leaves it, has to be what the database would publish."""
+    if tile.end > size:
+        raise Tampered(
+            f"{folder.name(tile)} speaks of {tile.end} entries; the database has {size}.",
+            advice="If the database was restored or rolled back: `transfer audit adopt`. Otherwise find out who put "
+            "the file there.",
+        )
+    if tile.level == BUNDLE:
+        same = folder.entries(tile.index, tile.width) == database.entries(tile.index, tile.width)
+    else:
+        same = folder.hashes(tile.level, tile.index, tile.width) == database.hashes(tile.level, tile.index, tile.width)
+    if not same:
+        raise Tampered(f"{folder.name(tile)} is not what the database would publish.")

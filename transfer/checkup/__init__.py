@@ -1,0 +1,1 @@
+"""Does what should hold really hold? Found by trying, for `transfer doctor`."""

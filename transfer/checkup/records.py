@@ -1,0 +1,117 @@
+"""What the records say: database, log, policy in force, device, and who runs.
+
+What enters: an opened workspace. What leaves: checks. Nothing is changed; the log is verified as an auditor would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from transfer.approvals.devices import usable_device
+from transfer.approvals.pausing import pause_in_force
+from transfer.audit.keys import load_key
+from transfer.auditing import audit_site
+from transfer.checkup.check import Check, Standing
+from transfer.errors import Misuse, NotSo, Unavailable
+from transfer.model.clock import render_time
+from transfer.store.adoption import POLICY, SETTINGS, adopted
+from transfer.store.lock import who_holds
+from transfer.store.restored import restored_from
+from transfer.wiring import LOG_KEY, Site
+
+_UNIX_SOCKETS = Path("/proc/net/unix")
+_CONNECTED = "03"
+
+
+def check_database(site: Site) -> Iterator[Check]:
+    """The file is whole, and what was restored may go on. Raises Tampered."""
+    site.db.check()
+    yield Check(name="database", standing=Standing.OK, sentence="Every page of the database fits together.")
+    with site.db.read() as tx:
+        restored = restored_from(tx)
+    if restored is not None:
+        yield Check(
+            name="database",
+            standing=Standing.MISCONFIGURED,
+            sentence="This workspace was restored from a backup, and nobody has said that it goes on.",
+            advice="`transfer audit adopt`, with --log DIR if its log was published further since.",
+        )
+
+
+def check_log(site: Site) -> Iterator[Check]:
+    """Everything verifies: entries, tiles, signatures, approvals. Raises Tampered."""
+    try:
+        audit = audit_site(site, [load_key(site.workspace.keys / LOG_KEY).verifier])
+    except NotSo as error:
+        yield Check(name="log", standing=Standing.NOTE, sentence=error.sentence, advice=error.advice)
+        return
+    size = audit.folder.size + (audit.database.unpublished if audit.database else 0)
+    sentence = f"All {size:,} entries, and the approvals of {audit.covered.releases:,} releases, verify."
+    yield Check(name="log", standing=Standing.OK, sentence=sentence)
+
+
+def check_policy(site: Site) -> Iterator[Check]:
+    """What the files say is what the gateway goes by."""
+    with site.db.read() as tx:
+        in_force = {name: adopted(tx, name) for name in (POLICY, SETTINGS)}
+    for name, file, digest in (
+        (POLICY, site.workspace.policy_file, site.policy.sha256),
+        (SETTINGS, site.workspace.settings_file, site.settings.sha256),
+    ):
+        if in_force[name] == digest:
+            yield Check(name="policy", standing=Standing.OK, sentence=f"{file.name} is the one in force.")
+        else:
+            yield Check(
+                name="policy",
+                standing=Standing.MISCONFIGURED,
+                sentence=f"{file.name} was changed since the gateway last started.",
+                advice="Restart the gateway to adopt it, or undo the change.",
+            )
+
+
+def check_device(site: Site) -> Iterator[Check]:
+    """Things may be released to it. Raises Misuse."""
+    device = site.settings.release.device_id
+    try:
+        with site.db.read() as tx:
+            usable_device(tx, device, desk=site.desk)
+    except NotSo as error:
+        raise Misuse(error.sentence, advice=error.advice, clauses=error.clauses) from error
+    yield Check(name="device", standing=Standing.OK, sentence=f"The device {device} is enrolled.")
+    with site.db.read() as tx:
+        pause = pause_in_force(tx, desk=site.desk)
+    if pause is not None:
+        sentence = f"Releasing is paused by {pause.by} since {render_time(pause.at)}."
+        yield Check(name="device", standing=Standing.NOTE, sentence=sentence, advice="`transfer resume` ends that.")
+
+
+def check_running(site: Site) -> Iterator[Check]:
+    """Gateway and guard. Raises Unavailable if the one runs without the other."""
+    holder = who_holds(site.workspace.lock)
+    if holder is None:
+        yield Check(
+            name="running", standing=Standing.NOTE, sentence="No gateway runs on this workspace.",
+            advice="Start it: `transfer run`.",
+        )  # fmt: skip
+        return
+    since = f" since {render_time(holder.since)}" if holder.since else ""
+    yield Check(name="running", standing=Standing.OK, sentence=f"The gateway runs as process {holder.pid}{since}.")
+    met = _guard_is_there(site.workspace.guard_socket)
+    if met:
+        yield Check(name="running", standing=Standing.OK, sentence="A guard is with it.")
+    elif met is False:
+        raise Unavailable(
+            "No guard is with the gateway, so nothing is released.",
+            advice="If it is a service of its own, start it; else look into the gateway's own output.",
+        )
+
+
+def _guard_is_there(path: Path) -> bool | None:
+    """Whether somebody is connected to the socket of the gateway; None if this system does not tell."""
+    try:
+        lines = _UNIX_SOCKETS.read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    fields = [line.split(maxsplit=7) for line in lines]
+    return any(len(line) == 8 and line[7] == str(path) and line[5] == _CONNECTED for line in fields)

@@ -1,0 +1,165 @@
+"""What surrounds a workspace: kernel, scanner, keys, folders, disk, clock.
+
+What enters: an opened workspace. What leaves: checks. Nothing is changed: the kernel is tried on unnamed files
+in processes that confine themselves first, and the scanner is shown its test file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from transfer.audit.keys import load_key
+from transfer.checkup.check import Check, Standing, fault
+from transfer.errors import Misuse, Unavailable
+from transfer.model.clock import parse_time, render_time
+from transfer.policy.rules import ScanDemand
+from transfer.sandbox.profiles import kernel_support
+from transfer.sandbox.trials import Trial, try_child, try_valve
+from transfer.settings import ScannerKind, ValveMode
+from transfer.store import journal
+from transfer.wiring import LOG_KEY, Site, build_scanner, gateway_paths, guard_paths
+
+_BACK = timedelta(seconds=5)
+
+
+def check_kernel(site: Site | None) -> list[Check]:
+    """What the kernel enforces, by trying; without a workspace only what a sandbox child may do. It forks."""
+    support = kernel_support()
+    if site is None:
+        trials, preferred = try_child() if support.complete else [], False
+    else:
+        preferred = site.settings.valve.mode is ValveMode.PREFER
+        try:
+            trials = try_valve(gateway_paths(site), guard_paths(site.settings)) if support.complete else []
+        except Misuse as error:  # one side lies within the other
+            return [fault("kernel valve", error)]
+    broken = Standing.NOTE if preferred else Standing.UNAVAILABLE
+    checks = [
+        Check(name="kernel valve", standing=broken, sentence=problem, advice=_KERNEL_ADVICE)
+        for problem in support.problems
+    ]
+    failed = [trial for trial in trials if trial.holds is False]
+    checks += [_broken(trial) for trial in failed]
+    if trials and not failed:
+        whom = "gateway, guard and sandbox child" if site is not None else "a sandbox child"
+        tried = sum(trial.holds is True for trial in trials)
+        sentence = f"Landlock {support.landlock} and seccomp hold {whom}: {tried} things tried, all went as they must."
+        checks.append(Check(name="kernel valve", standing=Standing.OK, sentence=sentence))
+    return checks
+
+
+_KERNEL_ADVICE = (
+    'Use Linux 5.19 or newer with Landlock and seccomp on. Where that cannot be, mode = "prefer" under [valve] starts '
+    "all the same; one-wayness then rests on the program alone."
+)
+
+
+def _broken(trial: Trial) -> Check:
+    must = "must work" if trial.must_work else "must be refused"
+    sentence = f"«{trial.what}» by the {trial.who} {must}, but it ended with: {trial.observed}."
+    advice = (
+        "Look at the folder's owner and mode." if trial.must_work else "Do not run a gateway here: tell its makers."
+    )
+    return Check(name="kernel valve", standing=Standing.UNAVAILABLE, sentence=sentence, advice=advice)
+
+
+def check_keys(site: Site) -> Iterator[Check]:
+    """Nobody else can read the keys, and the log's is the one of this log. Raises Misuse."""
+    signer = load_key(site.workspace.keys / LOG_KEY)
+    if signer.name != site.settings.gateway.origin:
+        raise Misuse(
+            f"The log key is for {signer.name}, and transfer.toml says origin = {site.settings.gateway.origin}.",
+            advice="Undo the change of the origin: a log keeps its name for ever.",
+        )
+    yield Check(
+        name="keys", standing=Standing.OK, sentence=f"Nobody else can read the keys; the log's is {signer.vkey}."
+    )
+
+
+def check_scanner(site: Site) -> Iterator[Check]:
+    """It answers, is current, and finds the test file."""
+    required = site.policy.malware.scan is ScanDemand.REQUIRED
+    if site.settings.scanner.kind is ScannerKind.NONE:
+        sentence = "No malware scanner is set up; " + (
+            "the policy requires one, so every item waits." if required else "every item is marked as not scanned."
+        )
+        advice = "Install clamd and name its socket under [scanner] in transfer.toml (docs/operating.md)."
+        yield Check(
+            name="scanner", standing=Standing.MISCONFIGURED if required else Standing.NOTE, sentence=sentence,
+            advice=advice,
+        )  # fmt: skip
+        return
+    test = build_scanner(site).self_test()
+    standing = Standing.OK if test.passed else Standing.UNAVAILABLE if required else Standing.NOTE
+    sentence = f"{test.sentence} ({test.signatures})" if test.signatures else test.sentence
+    yield Check(name="scanner", standing=standing, sentence=sentence, advice=test.advice)
+    largest, takes = site.policy.limits.any_bytes, site.settings.scanner.max_bytes
+    if takes < largest:
+        yield Check(
+            name="scanner",
+            standing=Standing.NOTE,
+            sentence=f"It is shown files of up to {takes:,} bytes; the policy lets in up to {largest:,}.",
+            advice="Larger files wait for review. Raise StreamMaxLength, MaxFileSize and MaxScanSize in clamd.conf and "
+            "max_bytes under [scanner] in transfer.toml.",
+        )
+
+
+def check_folders(site: Site) -> Iterator[Check]:
+    """Both sides are there and within reach. Raises Misuse."""
+    release = site.settings.release
+    for source in site.settings.sources:
+        yield _folder(f"the staging folder {source.folder}", source.folder, os.R_OK | os.X_OK)
+    yield _folder(f"the release folder {release.folder}", release.folder, os.W_OK | os.X_OK)
+    yield _folder(f"the folder aside {release.aside_folder}", release.aside_folder, os.F_OK)
+    yield _folder(f"the feedback folder {site.workspace.feedback}", site.workspace.feedback, os.W_OK | os.X_OK)
+    both = [folder.stat().st_dev for folder in (release.folder, release.aside_folder) if folder.is_dir()]
+    if len(set(both)) > 1:
+        raise Misuse(
+            "The release folder and the folder aside are on two file systems, so nothing can be moved aside.",
+            advice="Put both on one.",
+        )
+
+
+def _folder(what: str, path: Path, access: int) -> Check:
+    try:
+        found = path.is_dir() and os.access(path, access)
+    except OSError:
+        found = False
+    if found:
+        return Check(name="folders", standing=Standing.OK, sentence=f"{what[0].upper()}{what[1:]} is within reach.")
+    why = "may not be used by this account" if path.exists() else "is not there"
+    return Check(
+        name="folders", standing=Standing.UNAVAILABLE, sentence=f"{what[0].upper()}{what[1:]} {why}.",
+        advice="Mount it, or correct its path in transfer.toml, or its owner and mode.",
+    )  # fmt: skip
+
+
+def check_disk(site: Site) -> Iterator[Check]:
+    """There is room. Raises Unavailable."""
+    try:
+        free = shutil.disk_usage(site.workspace.state).free
+    except OSError as error:
+        raise Unavailable(f"The disk of {site.workspace.state} cannot be examined ({error.strerror}).") from error
+    least = site.settings.intake.min_free_bytes
+    if free < least:
+        raise Unavailable(
+            f"Only {free:,} bytes are free; below {least:,} nothing new is taken in.", advice="Free some space."
+        )
+    yield Check(name="disk", standing=Standing.OK, sentence=f"{free:,} bytes are free; intake stops below {least:,}.")
+
+
+def check_clock(site: Site) -> Iterator[Check]:
+    """It is not behind the log. Raises Misuse."""
+    with site.db.read() as tx:
+        newest = parse_time(journal.head(tx).at)
+    now = site.clock.now()
+    if now < newest - _BACK:
+        raise Misuse(
+            f"The clock says {render_time(now)}, but the log's newest entry was made at {render_time(newest)}.",
+            advice="Set the clock, and keep it set with systemd-timesyncd or chrony. Entries keep the later time.",
+        )
+    yield Check(name="clock", standing=Standing.OK, sentence=f"The clock says {render_time(now)}, after every entry.")

@@ -1,0 +1,258 @@
+"""`transfer audit`: verify the transfer log, from the public folder alone or with the workspace, look into it, prove an
+entry, and go on after a restore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from transfer.cli import audit_entries
+from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
+from transfer.cli.output import print_json, say, table
+from transfer.errors import Misuse, TransferError
+
+if TYPE_CHECKING:
+    from transfer.approvals.authority import Root
+    from transfer.audit.notes import Ed25519Verifier
+    from transfer.audit.verify import VerifyReport
+    from transfer.auditing import Audit
+    from transfer.wiring import Site
+
+VkeyOption = Annotated[
+    list[str] | None,
+    typer.Option("--vkey", metavar="FILE|TEXT", help="The log's verifier key, as you got it from elsewhere."),
+]
+_MAX_FILE = 1 << 20
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(help="Verify the transfer log, look into it, prove an entry.", no_args_is_help=True)
+    group.command("verify")(verify)
+    audit_entries.register(group)
+    group.command("adopt")(adopt)
+    app.add_typer(group, name="audit")
+
+
+def verify(
+    context: typer.Context,
+    log: Annotated[
+        Path | None,
+        typer.Argument(metavar="[LOG]", help="A published log's folder, or a receipt; else the workspace's own."),
+    ] = None,
+    vkey: VkeyOption = None,
+    older: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A checkpoint you kept: it must be the beginning of this log."),
+    ] = None,
+    origin: Annotated[str, typer.Option(metavar="NAME", help="The name that the log must have.")] = "",
+    first_approver: Annotated[
+        str, typer.Option(metavar="FILE|TEXT", help="The first approver's key, as you got it from elsewhere.")
+    ] = "",
+    own_approvals: Annotated[
+        bool, typer.Option("--own-approvals", help="The policy lets people approve their own files.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Check every entry, tile, signature and approval of a log. Exit code 4: somebody changed something."""
+    kept = _read(older) if older is not None else None
+    try:
+        if log is None:
+            audit = _verify_site(open_site(context, workspace), vkey, kept)
+        elif log.is_file():
+            _verify_receipt(log, _verifiers(vkey), json=json)
+            return
+        else:
+            audit = _verify_folder(log, _verifiers(vkey), kept, origin, first_approver, four_eyes=not own_approvals)
+    except TransferError as error:
+        if json and error.exit_code in {1, 4}:
+            print_json(_facts(None) | {"problem": error.sentence, "advice": error.advice})
+        raise
+    if json:
+        print_json(_facts(audit))
+        return
+    _tell(audit)
+
+
+def adopt(
+    context: typer.Context,
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The newest published log, if it is not the one in the workspace."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a restored workspace go on: takes over what its log was published to say since the backup."""
+    from transfer.audit.keys import load_key
+    from transfer.restoring import go_on
+    from transfer.store.lock import hold_workspace
+    from transfer.wiring import LOG_KEY, SystemClock, open_site, root_of
+    from transfer.workspace import Workspace
+
+    place = Workspace(root_of(workspace_path(context, workspace)))
+    with hold_workspace(place.lock, clock=SystemClock()):
+        site = open_site(place, going_on=True)
+        done = go_on(site, signer=load_key(place.keys / LOG_KEY), log_dir=log or place.log)
+    if json:
+        print_json(
+            {
+                "taken_over": done.taken_over,
+                "entries": done.entries,
+                "changed": list(done.retraced.changed),
+                "unknown": [{"item": item, "event": event} for item, event in done.retraced.unknown],
+            }
+        )
+        return
+    if done.taken_over:
+        say(f"Took over {done.taken_over} entries that the log was published with and the database did not have.")
+    say(f"The workspace goes on; its log has {done.entries} entries, and the restore is one of them.")
+    if done.retraced.changed:
+        say(f"Put right by what was decided since: {', '.join(done.retraced.changed)}.")
+    if done.retraced.unknown:
+        say("Items that the log tells of and that are lost here; have their files dropped again if they are wanted.")
+        say("What of them lies on the device's side is not known here: the guard moves it aside.")
+        table(("item", "last known of it"), done.retraced.unknown, empty="")
+
+
+def _verify_site(site: Site, vkey: list[str] | None, older: bytes | None) -> Audit:
+    from transfer.audit.keys import load_key
+    from transfer.auditing import audit_site
+    from transfer.wiring import LOG_KEY
+
+    own = [load_key(site.workspace.keys / LOG_KEY).verifier] if not vkey else []
+    return audit_site(site, own or _verifiers(vkey), older=older)
+
+
+def _verify_folder(
+    log: Path,
+    verifiers: list[Ed25519Verifier],
+    older: bytes | None,
+    origin: str,
+    first_approver: str,
+    *,
+    four_eyes: bool,
+) -> Audit:
+    from transfer.approvals.authority import parse_root
+    from transfer.auditing import audit_folder
+
+    root = parse_root(_text(first_approver)) if first_approver else None
+    return audit_folder(log, verifiers, origin=origin or None, older=older, root=root, four_eyes=four_eyes)
+
+
+def _verify_receipt(path: Path, verifiers: list[Ed25519Verifier], *, json: bool) -> None:
+    from transfer.audit.entries import parse_leaf
+    from transfer.audit.receipts import open_receipt, parse_receipt
+
+    receipt = parse_receipt(_read(path))
+    entry, checkpoint = open_receipt(receipt, verifiers)
+    leaf = parse_leaf(entry)
+    if json:
+        facts = {"verified": True, "origin": checkpoint.origin, "size": checkpoint.size, "entry": dict(leaf.body)}
+        print_json(facts)
+        return
+    say(f"Verified: entry {leaf.index} is in the log {checkpoint.origin}, as it was signed with {checkpoint.size}.")
+    say(entry.decode())
+
+
+def _verifiers(given: list[str] | None) -> list[Ed25519Verifier]:
+    from transfer.audit.notes import parse_vkey
+
+    if not given:
+        raise Misuse(
+            "Verifying a log needs its verifier key.",
+            advice="Give --vkey FILE with the key as you got it from the gateway's operator. The log.vkey beside the "
+            "log is only a convenience: whoever could change the log could change it too.",
+        )
+    return [parse_vkey(_text(one)) for one in given]
+
+
+def _text(given: str) -> str:
+    """A key as it was typed, or the first line of the file that holds it."""
+    if "+" in given and not Path(given).is_file():
+        return given
+    return _read(Path(given)).decode("utf-8", "replace").removesuffix("\n")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE + 1)
+    except OSError as error:
+        raise Misuse(f"{path} cannot be read ({error.strerror}).", advice="Name a file that is there.") from error
+    if len(content) > _MAX_FILE:
+        raise Misuse(f"{path} is too large to be what it should be.", advice="Name another file.")
+    return content
+
+
+def _facts(audit: Audit | None) -> dict[str, Any]:
+    """What `--json` prints (docs/formats/audit-verify.schema.json)."""
+    covered = audit.covered if audit else None
+    return {
+        "verified": audit is not None,
+        "problem": None,
+        "advice": None,
+        "folder": _report(audit.folder) if audit else None,
+        "database": _report(audit.database) if audit and audit.database else None,
+        "approvals": {
+            "statements": covered.statements,
+            "releases": covered.releases,
+            "first_approver": _vkey(covered.first),
+        }
+        if covered
+        else None,
+    }
+
+
+def _report(report: VerifyReport) -> dict[str, Any]:
+    from base64 import b64encode
+
+    return {
+        "origin": report.origin,
+        "entries": report.size,
+        "root": b64encode(report.root).decode(),
+        "tiles": report.tiles_checked,
+        "signatures": list(report.signatures_checked),
+        "signatures_unknown": report.signatures_unknown,
+        "unpublished": report.unpublished,
+        "unfinished": report.unfinished,
+        "older": report.pinned,
+        "first_at": report.first_at,
+        "last_at": report.last_at,
+    }
+
+
+def _vkey(first: Root | None) -> str | None:
+    from transfer.approvals.authority import render_root
+
+    return None if first is None else render_root(first).removesuffix("\n")
+
+
+def _tell(audit: Audit) -> None:
+    folder, covered = audit.folder, audit.covered
+    say(f"Verified: the log {folder.origin}, from {folder.first_at} to {folder.last_at}.")
+    say(f"  published   {_counts(folder)}")
+    if audit.database is not None:
+        say(f"  database    {_counts(audit.database)}")
+    say(f"  approvals   {covered.releases} releases, each covered by signatures; {covered.statements} statements")
+    say(f"  begins with the first approver {_vkey(covered.first) or '(nobody is enrolled yet)'}")
+    unsigned = audit.database.unpublished if audit.database is not None else folder.unpublished
+    if unsigned:
+        say(f"  {unsigned} newer entries are not signed yet, as after a crash or while a gateway runs.")
+    if folder.unfinished:
+        say(f"  {folder.unfinished} files are half written, as after a crash; the next start tidies them up.")
+    if folder.pinned is not None:
+        say(f"  The checkpoint you kept, of {folder.pinned} entries, is its beginning.")
+    if audit.database is None and covered.first is not None:
+        say("  Compare the first approver's key with the one you were given, or give it with --first-approver.")
+
+
+def _counts(report: VerifyReport) -> str:
+    signed_by = ", ".join(report.signatures_checked)
+    return (
+        f"{report.entries_checked:,} entries, {report.tiles_checked:,} tiles, "
+        f"{len(report.signatures_checked)} signature{'s' if len(report.signatures_checked) > 1 else ''} ({signed_by})"
+    )
