@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from transfer.errors import Misuse, Tampered, Unavailable
 from transfer.model.events import EntryRef, Event
 from transfer.store import tables
+from transfer.store.connections import Connections, Session
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
 from transfer.store.schema import CONTROL, META, SCHEMA_VERSION
 
@@ -54,9 +54,9 @@ class Database:
 
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
-        self._engine = engine
+        self._connections = Connections(engine, patience=_BUSY_MS / 1000)
         with _translated("opening the database"):
-            self._watch = engine.connect()  # PRAGMA data_version tells about other connections' commits only
+            self._watch = Session(engine)  # PRAGMA data_version tells about other connections' commits only
 
     @classmethod
     def create(cls, path: Path) -> Database:
@@ -84,41 +84,32 @@ class Database:
         if not _exists(path, "opening the database"):
             raise Misuse(f"There is no database at {path}.", advice="Make a workspace with `transfer init DIR`.")
         engine = _engine(path)
-        try:
-            _check_version(path, engine)
-            return cls(path, engine)
-        except BaseException:
-            engine.dispose()
-            raise
+        _check_version(path, engine)
+        return cls(path, engine)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[WriteTx]:
         """BEGIN IMMEDIATE … COMMIT with fsync. Raises Unavailable (full, locked), Tampered (damaged)."""
-        with _translated("writing to the database"), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with _translated("writing to the database"), self._connections.writing() as session:
+            session.driver.execute("BEGIN IMMEDIATE")
             try:
-                yield WriteTx(connection)
-                _commit(connection)
+                yield WriteTx(session.connection)
+                _commit(session)
             except BaseException:
-                _roll_back(connection)
+                session.roll_back()
                 raise
 
     @contextlib.contextmanager
     def read(self) -> Iterator[ReadTx]:
         """One snapshot for several reads."""
-        with _translated("reading the database"), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
-            try:
-                yield ReadTx(connection)
-            finally:
-                _roll_back(connection)
+        with _translated("reading the database"), self._connections.reading() as session:
+            session.driver.execute("BEGIN")
+            yield ReadTx(session.connection)
 
     def data_version(self) -> int:
         """A number that changes when any other connection commits; call it from one thread only."""
         with _translated("reading the database"):
-            version = self._watch.execute(text("PRAGMA data_version")).scalar_one()
-            self._watch.rollback()
-            return int(version)
+            return int(self._watch.driver.execute("PRAGMA data_version").fetchone()[0])
 
     def copy_to(self, path: Path) -> None:
         """One consistent copy of everything at a new `path`, 0600, durable, while others go on reading and writing.
@@ -128,13 +119,10 @@ class Database:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         with (
             _translated("copying the database"),
-            self._engine.connect() as connection,
+            self._connections.reading() as session,
             contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy,
         ):
-            source: object = connection.connection.dbapi_connection
-            if not isinstance(source, sqlite3.Connection):
-                raise Misuse("Only an SQLite database can be copied this way.", advice="Use the server's own backup.")
-            source.backup(copy)  # all pages in one step: one snapshot, and no writer waits for it
+            session.driver.backup(copy)  # all pages in one step: one snapshot, and no writer waits for it
             copy.execute("PRAGMA journal_mode=DELETE")  # one file without companions; opening it makes it WAL again
         with world_errors("copying the database"):
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -145,15 +133,15 @@ class Database:
 
     def check(self) -> None:
         """Reads every page. Raises Tampered if anything in the file does not fit together."""
-        with _translated("checking the database"), self._engine.connect() as connection:
-            answer = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+        with _translated("checking the database"), self._connections.reading() as session:
+            (answer,) = session.driver.execute("PRAGMA integrity_check(1)").fetchone()
         if answer != "ok":
             raise Tampered(f"The database {self.path} is damaged.", advice=_RESTORE)
 
     def close(self) -> None:
         """Gives all connections back."""
         self._watch.close()
-        self._engine.dispose()
+        self._connections.close()
 
 
 def _exists(path: Path, doing: str) -> bool:
@@ -162,20 +150,16 @@ def _exists(path: Path, doing: str) -> bool:
 
 
 def _make_tables(path: Path) -> None:
-    engine = _engine(path)
-    try:
-        with _translated("making the database"), engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                tables.create_all(connection)
-                connection.execute(insert(META).values(key="schema_version", value=str(SCHEMA_VERSION)))
-                connection.execute(insert(CONTROL).values(one=1))
-                connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                _roll_back(connection)
-                raise
-    finally:
-        engine.dispose()  # the last connection moves everything from the WAL into the file
+    with _translated("making the database"):
+        session = Session(_engine(path))
+        try:
+            session.driver.execute("BEGIN IMMEDIATE")
+            tables.create_all(session.connection)
+            session.connection.execute(insert(META).values(key="schema_version", value=str(SCHEMA_VERSION)))
+            session.connection.execute(insert(CONTROL).values(one=1))
+            session.driver.execute("COMMIT")
+        finally:
+            session.close()  # rolls back what is open; the last connection moves everything from the WAL into the file
 
 
 def _check_version(path: Path, engine: Engine) -> None:
@@ -195,7 +179,8 @@ def _check_version(path: Path, engine: Engine) -> None:
 
 def _engine(path: Path) -> Engine:
     address = URL.create("sqlite", database=os.fspath(path))
-    engine = create_engine(address, connect_args={"timeout": _BUSY_MS / 1000}, isolation_level="AUTOCOMMIT")
+    options = {"timeout": _BUSY_MS / 1000, "check_same_thread": False}
+    engine = create_engine(address, connect_args=options, isolation_level="AUTOCOMMIT", poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
@@ -213,21 +198,11 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
-def _in_transaction(connection: Connection) -> bool:
-    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
-
-
-def _commit(connection: Connection) -> None:
-    if not _in_transaction(connection):
+def _commit(session: Session) -> None:
+    if not session.in_transaction:
         # SQLite rolled back by itself and the caller swallowed its error: nothing of this change was kept.
         raise Unavailable("The database gave up a change while it was written.", advice="Try again.")
-    connection.exec_driver_sql("COMMIT")
-
-
-def _roll_back(connection: Connection) -> None:
-    # After a full disk or a failed write SQLite has rolled back already; a second ROLLBACK would hide the true error.
-    if _in_transaction(connection):
-        connection.exec_driver_sql("ROLLBACK")
+    session.driver.execute("COMMIT")
 
 
 def _remove_database(path: Path) -> None:
@@ -239,8 +214,6 @@ def _remove_database(path: Path) -> None:
 def _translated(doing: str) -> Iterator[None]:
     try:
         yield
-    except PoolTimeout as error:
-        raise Unavailable(f"Too many at once wait while {doing}.", advice="Try again.") from error
     except DBAPIError as error:
         _raise_translated(doing, error, error.orig)
         raise
