@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from tests import samples
 from tests.inspection.probing import understood
-from transfer.inspection.markings import MAX_TEXT, labels_in, marks_in, text_of, tiktok_marks_in
+from transfer.inspection.markings import labels_in, text_of, tiktok_marks_in
 from transfer.model.findings import Code
+from transfer.model.marks import MAX_TEXT, find_marks
 
 MARKS = ("official-sensitive", "SECRET", "tlp:red", "NUR FÜR DEN DIENSTGEBRAUCH")
 LABEL = "MSIP_Label_9d258917-277f-42cd-a3cd-14c4e9ee58bc"
@@ -37,22 +38,22 @@ LABEL = "MSIP_Label_9d258917-277f-42cd-a3cd-14c4e9ee58bc"
     ],
 )
 def test_marks(text: str, found: tuple[str, ...]) -> None:
-    assert marks_in(text, MARKS) == found
+    assert find_marks(text, MARKS) == found
 
 
 def test_no_marks_find_nothing_and_an_empty_mark_is_none() -> None:
-    assert marks_in("SECRET", ()) == ()
-    assert marks_in("SECRET", ("", " ", "--")) == ()
+    assert find_marks("SECRET", ()) == ()
+    assert find_marks("SECRET", ("", " ", "--")) == ()
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_a_mark_between_any_texts_is_found(before: str, after: str) -> None:
-    assert "SECRET" in marks_in(f"{before}\nSECRET\n{after}", MARKS)
+    assert "SECRET" in find_marks(f"{before}\nSECRET\n{after}", MARKS)
 
 
 @given(st.text())
 def test_no_text_breaks_the_search(text: str) -> None:
-    assert set(marks_in(text, MARKS)) <= set(MARKS)
+    assert set(find_marks(text, MARKS)) <= set(MARKS)
     labels_in(text)
     tiktok_marks_in(text)
 
@@ -65,12 +66,12 @@ def test_sensitivity_labels_and_tiktok_marks() -> None:
 
 
 def test_utf_16_texts_are_read_too() -> None:
-    assert marks_in(text_of("SECRET".encode("utf-16-le")), MARKS) == ("SECRET",)
+    assert find_marks(text_of("SECRET".encode("utf-16-le")), MARKS) == ("SECRET",)
 
 
 def test_very_long_texts_are_searched_up_to_a_bound() -> None:
-    assert marks_in("SECRET" + " " * MAX_TEXT, MARKS) == ("SECRET",)
-    assert marks_in("x" * MAX_TEXT + " SECRET", MARKS) == ()
+    assert find_marks("SECRET" + " " * MAX_TEXT, MARKS) == ("SECRET",)
+    assert find_marks("x" * MAX_TEXT + " SECRET", MARKS) == ()
 
 
 def test_a_mark_in_a_caption_and_in_each_kind_of_metadata() -> None:
@@ -101,4 +102,4 @@ def test_the_words_of_a_file_never_reach_a_finding() -> None:
 @given(st.binary(max_size=60), st.binary(max_size=60), st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]))
 def test_a_mark_between_any_bytes_of_metadata_is_found(before: bytes, after: bytes, encoding: str) -> None:
     block = before + "\n\nSECRET\n\n".encode(encoding) + after
-    assert "SECRET" in marks_in(text_of(block), MARKS)
+    assert "SECRET" in find_marks(text_of(block), MARKS)

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.policy.evidence import UNIVERSITY
-from transfer.inspection.markings import marks_in
-from transfer.policy.marks import find_marks
+from transfer.model.marks import find_marks
 
 MARKS = UNIVERSITY.marks
 
@@ -24,6 +23,8 @@ MARKS = UNIVERSITY.marks
         ("NOT\nFOR  PUBLICATION", "not for publication"),
         ("ＣＯＮＦＩＤＥＮＴＩＡＬ", "confidential"),
         ("CONFI\u200bDENTIAL", "confidential"),
+        ("C\u034fON\ufe0fFI\u3164DEN\u00adTIAL", "confidential"),
+        ("C\u0332O\u0332N\u0332FIDÉNTIAL", "confidential"),
         ("CONFIDENTIAL2024 or CONFIDENTIAL 2024", "confidential"),
         ("marked SECRET today", "SECRET"),
         ("DRAFT_3", "DRAFT"),
@@ -57,8 +58,3 @@ def test_any_text_against_any_marks(text: str, marks: tuple[str, ...]) -> None:
 @given(st.sampled_from(MARKS), st.text(alphabet=" .,-_!\n", max_size=5), st.text(alphabet=" .,-_!\n", max_size=5))
 def test_a_mark_between_punctuation_is_found(mark: str, before: str, after: str) -> None:
     assert mark in find_marks(f"word {before}{mark}{after} word", MARKS)
-
-
-@given(st.lists(st.sampled_from([*MARKS, "garden", "Secret", "draft", "-", "\u200b", "X"]), max_size=6).map(" ".join))
-def test_inspection_reads_texts_by_the_same_rules(text: str) -> None:
-    assert set(marks_in(text, MARKS)) == set(find_marks(text, MARKS))

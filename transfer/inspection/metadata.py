@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from transfer.inspection.anatomy import Anatomy
-from transfer.inspection.markings import labels_in, marks_in, text_of, tiktok_marks_in
+from transfer.inspection.markings import labels_in, text_of, tiktok_marks_in
 from transfer.inspection.noticed import noticed
 from transfer.model.findings import Code, Finding
+from transfer.model.marks import find_marks
 
 _PLACE_KEY = re.compile(r"(?:^|[^a-z])(?:location|gps|geo)|iso6709|\xa9xyz|^xyz", re.IGNORECASE)
 _PLACE_IN_XMP = re.compile(rb"GPSLatitude|GPSLongitude|Iptc4xmpExt:Location|photoshop:City")
@@ -40,7 +41,7 @@ def metadata_findings(found: Anatomy, marks: tuple[str, ...], *, place: bool = F
 def marking_findings(untrusted: str, marks: tuple[str, ...], *, where: str) -> tuple[Finding, ...]:
     """Protective markings, sensitivity labels and TikTok's marks in a text; `where` says what was searched."""
     return (
-        *(noticed(Code.MARKING, mark=mark.upper(), where=where) for mark in marks_in(untrusted, marks)[:8]),
+        *(noticed(Code.MARKING, mark=mark.upper(), where=where) for mark in find_marks(untrusted, marks)[:8]),
         *(noticed(Code.MARKING, mark="sensitivity label", label=label, where=where) for label in labels_in(untrusted)),
         *(noticed(Code.TIKTOK_MARK, mark=mark, where=where) for mark in tiktok_marks_in(untrusted)),
     )

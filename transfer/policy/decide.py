@@ -16,8 +16,8 @@ from types import MappingProxyType
 
 from transfer.model.findings import Code, Finding, Reason, ScanAnswer, Severity, Verdict, WaitingFor
 from transfer.model.limits import MediaLimits
+from transfer.model.marks import find_marks
 from transfer.model.media import Family, MediaFacts
-from transfer.policy.marks import find_marks
 from transfer.policy.rules import STRICTNESS, CampaignStanding, Evidence, Policy, Rule, ScanDemand, floor
 from transfer.policy.wording import fill, limit_words
 

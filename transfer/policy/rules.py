@@ -131,7 +131,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Markings:
-    """Protective markings. In a name both lists count in any case; see `policy.marks`."""
+    """Protective markings. In a name both lists count in any case; see `model.marks`."""
 
     any_case: tuple[str, ...]
     capitals: tuple[str, ...]  # in running text they count only in capitals: «a secret garden» is not SECRET
@@ -171,7 +171,7 @@ class Policy:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """All markings for `policy.marks`: in lower case those that count in any case, in capitals the others."""
+        """All markings for `model.marks`: in lower case those that count in any case, in capitals the others."""
         return (
             *(mark.lower() for mark in self.markings.any_case),
             *(mark.upper() for mark in self.markings.capitals),

@@ -1,0 +1,66 @@
+"""Protective markings, found as words: in file names, in texts, in metadata. Pure.
+
+What enters: an untrusted text and the policy's marks. What leaves: those that stand in it, spelled as in the policy.
+
+The rules, which `policies/README.md` gives in words: a mark counts as a whole word or words, however its words are
+joined (blank, hyphen, underscore, dot, line end), in full-width letters too, with accents or underlining added and
+with invisible characters strewn in: whatever a reader would still read as the mark. A mark that the policy lists in
+lower case counts in any case; one in CAPITALS counts in capitals only («a secret garden» is not SECRET), unless
+`names` says that the text is a file's name, where people seldom write capitals.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+
+MAX_TEXT = 1_000_000  # characters of one text that are searched
+
+_JOINTS = re.compile(r"[\s\-_/:.|\u2010-\u2015\u2212]+")
+_UNREAD = {"Mn", "Me", "Cf", "Cc", "Co", "Cn", "Cs"}  # marks upon letters, and what cannot be seen
+_INVISIBLE_LETTERS = {0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
+
+
+def find_marks(untrusted: str, marks: tuple[str, ...], *, names: bool = False) -> tuple[str, ...]:
+    """The marks found, each once, in the policy's order."""
+    if not marks:
+        return ()
+    as_spelled = f" {_words(untrusted[:MAX_TEXT])} "
+    any_case = as_spelled.casefold()
+    found: list[str] = []
+    for mark in marks:
+        words = _words_of_mark(mark)
+        loose = names or mark != mark.upper()
+        if words and _stands_in(words.casefold() if loose else words, any_case if loose else as_spelled):
+            found.append(mark)
+    return tuple(dict.fromkeys(found))
+
+
+def _words(text: str) -> str:
+    text = unicodedata.normalize("NFKD", text)
+    unread = [ord(character) for character in set(text) if _is_unread(character)]
+    if unread:
+        text = text.translate(dict.fromkeys(unread))
+    return _JOINTS.sub(" ", text)
+
+
+def _is_unread(character: str) -> bool:
+    if character.isspace():
+        return False
+    return unicodedata.category(character) in _UNREAD or ord(character) in _INVISIBLE_LETTERS
+
+
+@cache
+def _words_of_mark(mark: str) -> str:
+    return _words(mark).strip()
+
+
+def _stands_in(words: str, text: str) -> bool:
+    """Whole words: what stands on either side is no letter and no digit."""
+    start = text.find(words)
+    while start >= 0:
+        if not text[start - 1].isalnum() and not text[start + len(words)].isalnum():
+            return True
+        start = text.find(words, start + 1)
+    return False
