@@ -20,6 +20,7 @@ _LONGEST_PAUSE = 10.0
 _CALM_SECONDS = 30.0  # a process that lived this long has earned a quick restart again
 _GRACE_SECONDS = 15.0
 READY_VARIABLE = "TRANSFER_READY_FD"
+PARENT_VARIABLE = "TRANSFER_SUPERVISOR"
 
 
 @dataclass(kw_only=True)
@@ -74,7 +75,7 @@ class Supervisor:
             return None
         self._note_ready(child)
         child.process = None
-        if child.name == "gateway" and code >= 0 and (self.once or code in {2, 4} or not child.was_ready):
+        if code >= 0 and self._ends_all(child, code):
             return code  # done, or a state of things that a restart would only meet again
         if now - child.started > _CALM_SECONDS:
             child.pause = _FIRST_PAUSE
@@ -84,9 +85,14 @@ class Supervisor:
         child.pause = min(child.pause * 2, _LONGEST_PAUSE)
         return None
 
+    def _ends_all(self, child: _Child, code: int) -> bool:
+        if child.name == "gateway":
+            return self.once or code in {2, 4} or not child.was_ready
+        return code == 2 and not child.was_ready
+
     def _start(self, child: _Child) -> None:
         reader, writer = os.pipe()
-        environment = {**os.environ, READY_VARIABLE: str(writer)}
+        environment = {**os.environ, READY_VARIABLE: str(writer), PARENT_VARIABLE: str(os.getpid())}
         child.process = subprocess.Popen(
             child.command, pass_fds=(writer,), env=environment, stdin=subprocess.DEVNULL, process_group=0
         )

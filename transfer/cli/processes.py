@@ -34,12 +34,12 @@ def gateway(
     show: Annotated[bool, typer.Option("--live", help="Show in the terminal what happens.")] = False,
 ) -> None:
     """The gateway: everything but the device's side."""
+    _die_with_parent()
     from transfer.assembly import build_gateway
     from transfer.cli.live import Live
     from transfer.program_log import configure
     from transfer.store.lock import hold_workspace
 
-    _die_with_parent()
     configure()
     site = open_site(context, workspace)
     with hold_workspace(site.workspace.lock, clock=site.clock):
@@ -53,6 +53,7 @@ def gateway(
 
 def guard(context: typer.Context, workspace: WorkspaceOption = None) -> None:
     """The guard: the device's side and nothing else."""
+    _die_with_parent()
     import secrets
     import time
 
@@ -63,7 +64,6 @@ def guard(context: typer.Context, workspace: WorkspaceOption = None) -> None:
     from transfer.wiring import SystemClock, guard_paths, root_of
     from transfer.workspace import Workspace
 
-    _die_with_parent()
     place = Workspace(root_of(workspace_path(context, workspace)))
     settings = load_settings(place.root)
     paths = guard_paths(settings)
@@ -129,5 +129,7 @@ def _tell_ready() -> None:
 def _die_with_parent() -> None:
     """An orphan would hold the workspace; under systemd there is no supervisor, and PID 1 does not die."""
     from transfer.sandbox.confine import die_with_parent
+    from transfer.supervisor import PARENT_VARIABLE
 
-    die_with_parent(os.getppid())
+    # The supervisor's own number: it may be dead already, and another process our parent.
+    die_with_parent(int(os.environ.pop(PARENT_VARIABLE, 0)) or os.getppid())

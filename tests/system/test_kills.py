@@ -1,0 +1,225 @@
+"""SIGKILL at random instants to any process of a busy gateway, and to all at once.
+
+While files of all kinds are dropped, signed for and released, and foreign things are planted on the device's side,
+processes die. After each death the log verifies, approvals included; in the end nothing is lost, nothing was released
+twice or unapproved, and nothing half done lies about. TRANSFER_KILLS says how often, TRANSFER_SEED makes it the same
+choices again (the instants depend on the machine).
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import ctypes
+import hashlib
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.mixture import Dropped, mixture
+from tests.system.place import Place, Process, Running, end_family, family, start, stop, wait_for
+from transfer.model.states import State
+
+KILLS = int(os.environ.get("TRANSFER_KILLS", "200"))
+FILES = 100
+PLANTED = 12
+VICTIMS = {
+    "media child": 20,
+    "residue child": 12,
+    "media zygote": 8,
+    "residue zygote": 6,
+    "guard": 18,
+    "gateway": 18,
+    "supervisor": 8,
+    "all": 10,
+}
+AT_WORK = 0.6
+_SUBREAPER = 36
+
+
+class Chaos:
+    """The gateway under fire, and whoever uses it meanwhile."""
+
+    def __init__(self, place: Place, chance: random.Random) -> None:
+        self.place = place
+        self.chance = chance
+        self.running: Running = start(place, "--quiet", ready=False)
+        self.met: collections.Counter[str] = collections.Counter()
+        self.verified = 0
+        self.to_drop: list[Dropped] = list(mixture(FILES))
+        self.planted: list[bytes] = []
+        self.seen: dict[int, str] = {}
+        self.starts = 0
+
+    def kill_one(self) -> None:
+        """One death: of a process of a random kind, or of all; often, but not always, once the gateway is at work."""
+        assert self.running.process.poll() is None, self.running.complained()  # it must not give up by itself
+        victim = self.chance.choices(list(VICTIMS), weights=list(VICTIMS.values()))[0]
+        if self.chance.random() < AT_WORK:
+            self._wait(self._at_work)
+        self._wait(lambda: victim == "all" or self._members(victim))
+        time.sleep(self.chance.uniform(0.0, 0.6))
+        if victim == "all":
+            self._note(end_family(self.running.process.pid))
+            self.running.process.wait()
+            self.met["all at once"] += 1
+        else:
+            self._kill(self.chance.choice(self._members(victim) or self._members("supervisor")))
+        if self.running.process.poll() is not None:
+            self._all_gone()
+            self.starts = self._starts()
+            self.running = start(self.place, "--quiet", ready=False)
+
+    def live(self) -> None:
+        """A file comes, somebody signs, somebody plants."""
+        if self.chance.random() < FILES / KILLS and self.to_drop:
+            dropped = self.to_drop.pop()
+            self.place.drop(dropped.name, dropped.content, post=dropped.post)
+        self.place.approve_all()
+        if len(self.planted) < PLANTED and self.chance.random() < 0.1:
+            self.planted.append(b"planted %d" % len(self.planted))
+            (self.place.release / f"planted-{len(self.planted)}.txt").write_bytes(self.planted[-1])
+
+    def finish(self) -> None:
+        """All that was dropped goes as far as it can."""
+        for dropped in self.to_drop:
+            self.place.drop(dropped.name, dropped.content, post=dropped.post)
+        self.to_drop = []
+
+        def over() -> bool:
+            self.place.approve_all()
+            counts = self.place.counts()
+            return sum(counts.values()) >= FILES and set(counts) <= {"released", "refused"}
+
+        wait_for(over, 60, "the end of the line")
+        wait_for(lambda: not self.still_planted(), 20, "moving aside what was planted")
+        stop(self.running)
+        self._all_gone()
+
+    def still_planted(self) -> list[str]:
+        return [name for name in os.listdir(self.place.release) if name.startswith("planted")]
+
+    def _members(self, role: str) -> list[Process]:
+        return [member for member in self._note(family(self.running.process.pid)) if member.role == role]
+
+    def _starts(self) -> int:
+        return len(self.place.entries("gateway.started"))
+
+    def _at_work(self) -> bool:
+        return self._starts() > self.starts
+
+    def _wait(self, true: Callable[[], object]) -> None:
+        """For a bounded while: the gateway may be what was killed a moment ago."""
+        with contextlib.suppress(AssertionError):
+            wait_for(true, 5, "it")
+
+    def _kill(self, member: Process) -> None:
+        self.met[member.role] += 1
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member.pid, signal.SIGKILL)
+        if member.role == "gateway":
+            self.starts = self._starts()
+        if member.pid == self.running.process.pid:
+            self.running.process.wait()
+
+    def _note(self, members: list[Process]) -> list[Process]:
+        self.seen |= {member.pid: member.role for member in members}
+        return members
+
+    def _all_gone(self) -> None:
+        """Nothing outlives the supervisor: an orphan would hold the workspace."""
+
+        def gone() -> bool:
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            return not self.orphans()
+
+        wait_for(gone, 10, f"the end of {self.orphans()}")
+
+    def orphans(self) -> list[str]:
+        return [member.role for member in family(os.getpid()) if member.role not in {"other", "supervisor"}]
+
+
+@pytest.fixture
+def adopting() -> Iterator[None]:
+    """Orphans become children of this process, so that none is overlooked."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_SUBREAPER, 1, 0, 0, 0)
+    yield
+    libc.prctl(_SUBREAPER, 0, 0, 0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_killed_at_random_instants(place: Place, adopting: None) -> None:
+    seed = int(os.environ.get("TRANSFER_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
+    print(f"TRANSFER_SEED={seed}")
+    chaos = Chaos(place, random.Random(seed))
+    began = time.monotonic()
+    try:
+        for _ in range(KILLS):
+            chaos.live()
+            chaos.kill_one()
+            chaos.verified = max(chaos.verified, place.verify())
+        chaos.finish()
+    except BaseException:
+        print(place.counts(), chaos.met, chaos.running.complained())
+        raise
+    finally:
+        end_family(chaos.running.process.pid)
+    print(f"{KILLS} kills in {time.monotonic() - began:.0f} s: {dict(chaos.met)}; {chaos.verified} entries")
+    _check(chaos, place)
+
+
+def _check(chaos: Chaos, place: Place) -> None:
+    place.verify()
+    place.check_release()
+    assert place.leftovers() == []
+    _nothing_lost(place)
+    _released_once(place)
+    _planted_is_recorded(chaos, place)
+    states = {row.name.text: row.state for row in place.rows()}
+    assert {dropped.name for dropped in mixture(FILES)} == set(states)
+
+
+def _nothing_lost(place: Place) -> None:
+    """Every file that was dropped is an item; a good one was released, a bad one refused with an entry."""
+    rows = place.rows()
+    by_sha256 = collections.Counter(row.sha256 for row in rows)
+    wanted = collections.Counter(hashlib.sha256(each.content).hexdigest() for each in mixture(FILES))
+    assert by_sha256 == wanted
+    good = {hashlib.sha256(each.content).hexdigest(): each.good for each in mixture(FILES)}
+    refused = {entry["item"] for entry in place.entries("file.refused")}
+    for row in rows:
+        assert (row.state is State.RELEASED) == good[str(row.sha256)], row
+        assert (row.state is State.REFUSED) == (row.item in refused), row
+    for row in rows:
+        blob = place.workspace.raw / str(row.sha256)[:2] / str(row.sha256)
+        assert blob.exists() or row.state is State.REFUSED
+        staged = place.drop_folder / (row.post.text if row.post else "")
+        assert row.state is State.REFUSED or row.retired, row
+        assert Path(staged).is_dir()
+
+
+def _released_once(place: Place) -> None:
+    """One release an item, one name a release; no entry of a release without one that announced it."""
+    released = place.entries("file.released")
+    items = [entry["item"] for entry in released]
+    assert len(items) == len(set(items))
+    announced = [(entry["item"], entry["file"]["sha256"]) for entry in place.entries("file.releasing")]
+    assert len(announced) == len(set(announced))
+    assert {(entry["item"], entry["file"]["sha256"]) for entry in released} <= set(announced)
+    assert place.entries("release.altered") == []
+    assert place.entries("release.removed") == []
+
+
+def _planted_is_recorded(chaos: Chaos, place: Place) -> None:
+    expected = collections.Counter(hashlib.sha256(content).hexdigest() for content in chaos.planted)
+    found = collections.Counter(entry["file"]["sha256"] for entry in place.entries("return.refused"))
+    assert found == expected
