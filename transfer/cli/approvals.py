@@ -3,7 +3,6 @@ never comes near the gateway: `statement`, `sign` (anywhere), `approve --signatu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,17 +10,15 @@ import typer
 
 from transfer.cli.options import JsonOption, KeyOption, NameOption, WorkspaceOption, open_site
 from transfer.cli.output import print_json, say
+from transfer.cli.signing import load_key, person_named, read_statement, sign_draft
 from transfer.errors import Misuse
 
 if TYPE_CHECKING:
-    from transfer.approvals.statement_keys import SigningKey
     from transfer.model.identifiers import ItemId, PersonId
-    from transfer.store.database import WriteTx
     from transfer.wiring import Site
 
 ItemsArgument = Annotated[list[str], typer.Argument(metavar="ITEM...")]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; staff and auditors read it.")]
-_MAX_STATEMENT = 64 * 1024
 
 
 def register(app: typer.Typer) -> None:
@@ -57,14 +54,15 @@ def approve(
 
     site = open_site(context, workspace)
     site.require_policy_in_force()
-    notes = [_read(signature)] if signature else _signed_approvals(site, items or [], name, key, public, risk, note)
-    approved: list[str] = []
-    waiting: dict[str, int] = {}
-    for signed in notes:
-        with site.db.write() as tx:
-            done = accept(tx, signed, desk=site.desk, policy=site.policy)
-        approved += done.approved
-        waiting |= dict(done.waiting)
+    notes = (
+        [read_statement(signature)]
+        if signature
+        else _signed_approvals(site, items or [], name, key, public, risk, note)
+    )
+    with site.db.write() as tx:  # all of them or none
+        accepted = [accept(tx, signed, desk=site.desk, policy=site.policy) for signed in notes]
+    approved = [item for done in accepted for item in done.approved]
+    waiting = {item: lacking for done in accepted for item, lacking in done.waiting}
     if json:
         print_json({"approved": approved, "waiting": waiting})
         return
@@ -84,11 +82,16 @@ def statement(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Print the approval statement for these items, to be signed elsewhere with `transfer sign`."""
+    from transfer.approvals.drafts import draft_approval
+    from transfer.approvals.statement import Risk
+
     site = open_site(context, workspace)
     site.require_policy_in_force()
     _require_declared(public, risk)
-    for text in _drafts(site, items, _person(site, name), risk, note):
-        typer.echo(text, nl=False)
+    which, person = _items(items), person_named(site, name)
+    with site.db.write() as tx:
+        text = draft_approval(tx, which, by=person, risk=Risk(risk), note=note, desk=site.desk, policy=site.policy)
+    typer.echo(text, nl=False)
 
 
 def sign(
@@ -97,9 +100,8 @@ def sign(
 ) -> None:
     """Sign a statement; prints the signed one. Needs no workspace: it can run on the approver's own machine."""
     from transfer.approvals.signing import sign_statement
-    from transfer.approvals.statement_keys import load_signing_key
 
-    typer.echo(sign_statement(_read(file), load_signing_key(key).seed), nl=False)
+    typer.echo(sign_statement(read_statement(file), load_key(key).seed), nl=False)
 
 
 def refuse(
@@ -109,6 +111,7 @@ def refuse(
     key: KeyOption,
     reason: ReasonOption,
     workspace: WorkspaceOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Refuse items that wait for approval; staff read the reason."""
     from transfer.approvals.decisions import refuse as hand_in
@@ -116,11 +119,14 @@ def refuse(
 
     site = open_site(context, workspace)
     site.require_policy_in_force()
-    which, person = _items(items), _person(site, name)
-    note = _drafted(site, key, lambda tx: draft_refusal(tx, which, by=person, reason=reason, desk=site.desk))
+    which, person = _items(items), person_named(site, name)
+    note = sign_draft(site, key, lambda tx: draft_refusal(tx, which, by=person, reason=reason, desk=site.desk))
     with site.db.write() as tx:
-        hand_in(tx, note, desk=site.desk, policy=site.policy)
-    for item in which:
+        done = hand_in(tx, note, desk=site.desk, policy=site.policy).done
+    if json:
+        print_json({"refused": list(done)})
+        return
+    for item in done:
         say(f"{item} is refused.")
 
 
@@ -131,36 +137,57 @@ def withdraw(
     key: KeyOption,
     reason: ReasonOption = "",
     workspace: WorkspaceOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Take items back, released or not; the log says whether a released one was still there."""
     from transfer.approvals.decisions import withdraw as hand_in
     from transfer.approvals.drafts import draft_withdrawal
 
     site = open_site(context, workspace)
-    which, person = _items(items), _person(site, name)
-    note = _drafted(site, key, lambda tx: draft_withdrawal(tx, which, by=person, reason=reason, desk=site.desk))
+    which, person = _items(items), person_named(site, name)
+    note = sign_draft(site, key, lambda tx: draft_withdrawal(tx, which, by=person, reason=reason, desk=site.desk))
     with site.db.write() as tx:
-        hand_in(tx, note, desk=site.desk)
-    for item in which:
-        say(
-            f"{item} is to be taken back: the gateway does it at once, or as soon as it runs. See: transfer show {item}"
-        )
+        decided = hand_in(tx, note, desk=site.desk)
+    if json:
+        print_json({"withdrawn": list(decided.done), "pending": list(decided.pending)})
+        return
+    for item in decided.done:
+        say(f"{item} is withdrawn; it had not been released.")
+    for item in decided.pending:
+        say(f"{item} is to be taken back: the gateway does it at once, or as soon as it runs.")
+        say(f"  `transfer show {item}` says whether it was still there.")
 
 
 def pause(
-    context: typer.Context, name: NameOption, key: KeyOption, reason: ReasonOption, workspace: WorkspaceOption = None
+    context: typer.Context,
+    name: NameOption,
+    key: KeyOption,
+    reason: ReasonOption,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Stop releasing at once, in an incident. Taking back goes on."""
     _set_pause(context, workspace, name, key, reason, paused=True)
-    say("Releasing is paused. It goes on after `transfer resume`.")
+    if json:
+        print_json({"paused": True})
+    else:
+        say("Releasing is paused. It goes on after `transfer resume`.")
 
 
 def resume(
-    context: typer.Context, name: NameOption, key: KeyOption, reason: ReasonOption, workspace: WorkspaceOption = None
+    context: typer.Context,
+    name: NameOption,
+    key: KeyOption,
+    reason: ReasonOption,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Let releasing go on after a pause."""
     _set_pause(context, workspace, name, key, reason, paused=False)
-    say("Releasing goes on.")
+    if json:
+        print_json({"paused": False})
+    else:
+        say("Releasing goes on.")
 
 
 def _set_pause(
@@ -170,8 +197,8 @@ def _set_pause(
     from transfer.approvals.pausing import set_pause
 
     site = open_site(context, workspace)
-    person = _person(site, name)
-    note = _drafted(site, key, lambda tx: draft_pause(tx, paused=paused, by=person, reason=reason, desk=site.desk))
+    person = person_named(site, name)
+    note = sign_draft(site, key, lambda tx: draft_pause(tx, paused=paused, by=person, reason=reason, desk=site.desk))
     with site.db.write() as tx:
         set_pause(tx, note, desk=site.desk)
 
@@ -187,8 +214,10 @@ def _signed_approvals(
             advice="`transfer status --state held` lists what waits for approval.",
         )
     _require_declared(public, risk)
-    signing_key = _key(key)
-    return [sign_statement(text, signing_key.seed) for text in _drafts(site, items, _person(site, name), risk, note)]
+    signing_key = load_key(key)
+    return [
+        sign_statement(text, signing_key.seed) for text in _drafts(site, items, person_named(site, name), risk, note)
+    ]
 
 
 def _drafts(site: Site, items: list[str], person: PersonId, risk: str, note: str) -> list[str]:
@@ -225,39 +254,7 @@ def _require_declared(public: bool, risk: str) -> None:
         )
 
 
-def _drafted(site: Site, key: Path, draft: Callable[[WriteTx], str]) -> str:
-    """A statement drafted and signed with the key in a file."""
-    from transfer.approvals.signing import sign_statement
-
-    signing_key = _key(key)
-    with site.db.write() as tx:
-        text = draft(tx)
-    return sign_statement(text, signing_key.seed)
-
-
-def _key(path: Path) -> SigningKey:
-    from transfer.approvals.statement_keys import load_signing_key
-
-    return load_signing_key(path)
-
-
 def _items(given: list[str]) -> list[ItemId]:
     from transfer.model.identifiers import parse_item_id
 
     return list(dict.fromkeys(parse_item_id(each) for each in given))
-
-
-def _person(site: Site, name: str) -> PersonId:
-    from transfer.approvals.people import find
-
-    with site.db.read() as tx:
-        return find(tx, name, desk=site.desk).person
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_STATEMENT + 1)
-        return content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"The statement {path} cannot be read.", advice="Name the file that holds it.") from error

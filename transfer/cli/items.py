@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from transfer.cli.names import called, names_of
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site
-from transfer.cli.output import print_json, readable_size, say, table
+from transfer.cli.output import paragraph, print_json, say
 from transfer.errors import Misuse
+from transfer.model.clock import render_time
 
 if TYPE_CHECKING:
     from transfer.model.findings import Reason
@@ -36,6 +39,8 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """List the items, newest first."""
+    from transfer.cli.listing import say_items
+
     site = open_site(context, workspace)
     most = _MOST if everything else limit
     with site.db.read() as tx:
@@ -44,10 +49,14 @@ def status(
     if json:
         print_json({"items": [item_facts(row) for row in rows], "more": more})
         return
-    listed = ((row.item, row.state.value, _waits(row), _where(row), readable_size(row.size), _why(row)) for row in rows)
-    table(("item", "state", "waits for", "file", "size", "why"), listed, empty=_nothing(site))
+    if rows:
+        say_items(rows, names_of(site))
+    else:
+        say(_nothing(site, narrowed=bool(state or since)))
     if more:
         say(f"There are more than these {most}; --all lists all.")
+    for line in _circumstances(site):
+        say(paragraph(line))
 
 
 def show(
@@ -59,20 +68,19 @@ def show(
     """Show one item's whole life, with its entries in the transfer log."""
     from transfer.audit.show import life
     from transfer.model.identifiers import parse_item_id
-    from transfer.policy.show import explain_item
 
     site = open_site(context, workspace)
     which = parse_item_id(item)
     with site.db.read() as tx:
         row = site.register.row(tx, which)
         shown = life(tx, which)
+        post = site.register.same_post(tx, row.campaign, row.post) if row.campaign and row.post else []
     if json:
-        print_json({"item": item_facts(row), "entries": [entry_facts(entry) for entry in shown]})
+        print_json({"item": item_facts(row), "entries": [entry.as_dict() for entry in shown]})
         return
-    say(explain_item(site.policy, row))
-    say("In the transfer log:")
-    for entry in shown:
-        say(f"  {entry.index:>6}  {entry.leaf['at']}  {entry.leaf['event']}")
+    from transfer.cli.timeline import say_life
+
+    say_life(row, shown, names_of(site), with_it=[other for other in post if other.item != which])
 
 
 def item_facts(row: ItemRow) -> dict[str, Any]:
@@ -106,8 +114,6 @@ def reason_facts(reason: Reason) -> dict[str, Any]:
 
 
 def _time(moment: datetime | None) -> str | None:
-    from transfer.model.clock import render_time
-
     return None if moment is None else render_time(moment)
 
 
@@ -137,23 +143,26 @@ def _moment(given: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _waits(row: ItemRow) -> str:
-    return row.waiting_for.value if row.waiting_for else ""
-
-
-def _where(row: ItemRow) -> str:
-    return "/".join(str(part) for part in (row.campaign, row.post, row.name) if part)
-
-
-def _why(row: ItemRow) -> str:
-    from transfer.model.findings import Severity
-    from transfer.model.states import State
-
-    if row.state is State.RELEASED:
-        return f"as {row.released_as}"
-    wanted = Severity.REFUSE if row.state is State.REFUSED else Severity.HOLD
-    return " ".join(reason.message for reason in row.reasons if reason.severity is wanted)
-
-
-def _nothing(site: Site) -> str:
+def _nothing(site: Site, *, narrowed: bool) -> str:
+    if narrowed:
+        return "No item is like that."
     return f"Nothing has been dropped yet into {site.settings.sources[0].folder}."
+
+
+def _circumstances(site: Site) -> Iterator[str]:
+    """What keeps items from going on, whatever their states say."""
+    from transfer.approvals.pausing import pause_in_force
+    from transfer.cli.listing import said_time
+    from transfer.sandbox.profiles import kernel_support
+    from transfer.settings import ValveMode
+    from transfer.store.lock import who_holds
+
+    if who_holds(site.workspace.lock) is None:
+        yield "No gateway is running here, so nothing moves: `transfer run`."
+    with site.db.read() as tx:
+        pause = pause_in_force(tx, desk=site.desk)
+    if pause is not None:
+        since = said_time(render_time(pause.at))
+        yield f"Releasing is paused by {called(pause.by, names_of(site))} since {since}: `transfer resume`."
+    if site.settings.valve.mode is ValveMode.PREFER and not kernel_support().complete:
+        yield "The kernel does not enforce here that nothing comes back (valve.mode is «prefer»)."

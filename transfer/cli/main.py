@@ -9,8 +9,23 @@ from typing import Annotated
 import typer
 
 from transfer import __version__
-from transfer.cli import approvals, init, items, processes, run
-from transfer.cli.options import ROOT_WORKSPACE, WorkspaceOption
+from transfer.cli import (
+    approvals,
+    audit,
+    backup,
+    campaigns,
+    check,
+    devices,
+    doctor,
+    init,
+    items,
+    people,
+    policy,
+    preview,
+    processes,
+    run,
+)
+from transfer.cli.options import OPENED_SITE, ROOT_WORKSPACE, WorkspaceOption
 from transfer.cli.output import complain, hint, say
 from transfer.errors import TransferError
 
@@ -40,19 +55,35 @@ def root(
     ] = False,
 ) -> None:
     """Takes the options that may stand before the command."""
-    context.obj = {ROOT_WORKSPACE: workspace}
+    context.ensure_object(dict)[ROOT_WORKSPACE] = workspace
 
 
-for module in (init, run, items, approvals, processes):
+for module in (
+    init,
+    run,
+    items,
+    preview,
+    check,
+    approvals,
+    campaigns,
+    people,
+    devices,
+    policy,
+    audit,
+    backup,
+    doctor,
+    processes,
+):
     module.register(app)
 
 
 def main() -> None:
     """The console script. No traceback reaches a user, unless TRANSFER_DEBUG asks for it."""
+    known: dict[str, object] = {}  # what the command comes to know: the workspace it opened
     try:
-        app()
+        app(obj=known)
     except TransferError as error:
-        sys.exit(complain(error))
+        sys.exit(complain(error, names=lambda: _names(known)))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -64,3 +95,16 @@ def main() -> None:
         hint(f"transfer: something went wrong that should not have ({type(error).__name__}); nothing was released.")
         hint("  → Run it again with TRANSFER_DEBUG=1 and send what it prints to the operator.")
         sys.exit(3)
+
+
+def _names(known: dict[str, object]) -> dict[str, str]:
+    """Who is who in the workspace that was opened, if one was; a database that fails now changes no error."""
+    site = known.get(OPENED_SITE)
+    if site is None:
+        return {}
+    from transfer.cli.names import names_of
+
+    try:
+        return names_of(site)  # type: ignore[arg-type]  # it is the Site that open_site put there
+    except TransferError:
+        return {}

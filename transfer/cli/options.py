@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from transfer.wiring import Site
 
 ROOT_WORKSPACE = "workspace"
+OPENED_SITE = "site"
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -35,4 +36,7 @@ def open_site(context: typer.Context, given: Path | None) -> Site:
     """The workspace's settings, policy and records. Raises Misuse if there is none."""
     from transfer.wiring import find_site
 
-    return find_site(workspace_path(context, given))
+    site = find_site(workspace_path(context, given))
+    if context.obj is not None:
+        context.obj[OPENED_SITE] = site  # an error that names a pseudonym can then name the person
+    return site

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from transfer.cli.names import has_pseudonym, with_names
 from transfer.errors import TransferError
 
 if TYPE_CHECKING:
@@ -25,13 +28,18 @@ def hint(text: str) -> None:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """The one JSON document of a command that was asked for `--json`."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(document, ensure_ascii=not readable, indent=2) + "\n")
 
 
-def complain(error: TransferError) -> int:
-    """Prints what is wrong and what to do next; the exit code that goes with it."""
+def complain(error: TransferError, *, names: Callable[[], Mapping[str, str]] = dict) -> int:
+    """Prints what is wrong and what to do next; the exit code that goes with it.
+
+    `names` is asked for the names behind pseudonyms only if the sentence has any.
+    """
     cited = f" [{', '.join(error.clauses)}]" if error.clauses else ""
-    sys.stderr.write(f"transfer: {error.sentence}{cited}\n")
+    sentence = with_names(error.sentence, names()) if has_pseudonym(error.sentence) else error.sentence
+    sys.stderr.write(f"transfer: {sentence}{cited}\n")
     if error.advice:
         sys.stderr.write(f"  → {error.advice}\n")
     return error.exit_code
@@ -70,3 +78,20 @@ def readable_size(size: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{size} bytes"
+
+
+def columns() -> int:
+    """How wide a line may be: the terminal's width, or 80 where there is none; never too wide to read."""
+    return max(40, min(shutil.get_terminal_size((80, 24)).columns, 110))
+
+
+def paragraph(text: str, *, indent: int = 0, first: str | None = None) -> str:
+    """A text in lines of the terminal's width, begun with `indent` spaces; `first` begins the first one instead."""
+    return textwrap.fill(
+        text,
+        columns(),
+        initial_indent=" " * indent if first is None else first,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
