@@ -103,7 +103,7 @@ def check_scanner(site: Site) -> Iterator[Check]:
             name="scanner",
             standing=Standing.NOTE,
             sentence=f"It is shown files of up to {takes:,} bytes; the policy lets in up to {largest:,}.",
-            advice="Larger files wait for review. Raise StreamMaxLength, MaxFileSize and MaxScanSize in clamd.conf and "
+            advice="Larger ones are not scanned. Raise StreamMaxLength, MaxFileSize and MaxScanSize in clamd.conf and "
             "max_bytes under [scanner] in transfer.toml.",
         )
 

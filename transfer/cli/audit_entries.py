@@ -11,12 +11,15 @@ import typer
 
 from transfer.cli.names import called, names_of
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site
-from transfer.cli.output import hint, print_json, say, table
+from transfer.cli.output import hint, paragraph, print_json, say
 from transfer.errors import Misuse
 
 if TYPE_CHECKING:
     from transfer.audit.show import Query, ShownEntry
     from transfer.wiring import Site
+
+
+_EVENT = 19  # characters of the longest event's name
 
 
 def register(group: typer.Typer) -> None:
@@ -57,8 +60,12 @@ def show(
     if json:
         print_json({"entries": [entry.as_dict() for entry in found], "more": more})
         return
-    rows = (_row(entry, names) for entry in found)
-    table(("entry", "time (UTC)", "event", "item", "by", "file"), rows, empty="No entry fits.")
+    if not found:
+        say("No entry fits.")
+        return
+    say(f"{'entry':>6}  {'time (UTC)':<19}  {'event':<{_EVENT}}  {'item':<10}  what")
+    for entry in found:
+        say(_line(entry, names))
     if more:
         say(f"There are more than these {limit}; --limit N shows more.")
 
@@ -67,7 +74,7 @@ def prove(
     context: typer.Context,
     item: Annotated[str, typer.Argument(metavar="[ITEM]", help="The item whose release is to be proven.")] = "",
     sha256: Annotated[str, typer.Option(metavar="HEX", help="The file's SHA-256, in place of an item.")] = "",
-    entry: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="This entry, in place of an item.")] = -1,
+    entry: Annotated[int | None, typer.Option(min=0, metavar="NUMBER", help="This entry, in place of an item.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there, not to the terminal.")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -77,11 +84,11 @@ def prove(
     from transfer.auditing import prove as prove_entry
     from transfer.model.identifiers import parse_item_id, parse_sha256
 
-    if sum((bool(item), bool(sha256), entry >= 0)) != 1:
+    if sum((bool(item), bool(sha256), entry is not None)) != 1:
         raise Misuse("A receipt is for one thing.", advice="Name an item, or --sha256 HEX, or --entry NUMBER.")
     site = open_site(context, workspace)
     with site.db.read() as tx:
-        if entry < 0:
+        if entry is None:
             key = {"item": parse_item_id(item)} if item else {"sha256": parse_sha256(sha256)}
             entry = newest_signed_entry(tx, **key)
         text = render_receipt(prove_entry(tx, entry))
@@ -153,10 +160,14 @@ def _since(given: str) -> str | None:
     return render_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _row(entry: ShownEntry, names: dict[str, str]) -> tuple[str, ...]:
+def _line(entry: ShownEntry, names: dict[str, str]) -> str:
+    """One row; what does not fit goes on under its own column."""
     leaf = entry.leaf
     who = called(leaf.by, names)
-    digest = f"{leaf.sha256[:8]}…" if leaf.sha256 else ""
-    file = " ".join(part for part in (entry.private.get("name", ""), digest) if part)
-    shown = who if len(who) <= 20 else f"{who[:10]}…"
-    return str(leaf.index), leaf.at[:19].replace("T", " "), leaf.event, leaf.item or "", shown, file
+    parts = [entry.private.get("name", ""), f"{leaf.sha256[:8]}…" if leaf.sha256 else ""]
+    parts += [f"by {who if len(who) <= 20 else who[:10] + '…'}"] if who else []
+    when = leaf.at[:19].replace("T", " ")
+    begin = f"{leaf.index:>6}  {when}  {leaf.event:<{_EVENT}}  {leaf.item or '':<10}  "
+    return (
+        paragraph(" ".join(part for part in parts if part), indent=len(begin), first=begin).rstrip() or begin.rstrip()
+    )
