@@ -52,7 +52,7 @@ def test_the_filter_alone_opens_nothing(tmp_path: Path) -> None:
 
 
 def test_limits_of_the_process() -> None:
-    limits = ChildLimits(memory_bytes=64 << 20, file_bytes=1 << 20, descriptors=40, cpu_seconds=7)
+    limits = ChildLimits(memory_bytes=64 << 20, file_bytes=1 << 20, descriptors=900, cpu_seconds=7)
     baseline = measure_baseline()
     kinds = {
         "core": resource.RLIMIT_CORE,
@@ -68,7 +68,7 @@ def test_limits_of_the_process() -> None:
     )
     assert seen == {
         "core": "worked: (0, 0)",
-        "descriptors": "worked: (40, 40)",
+        "descriptors": "worked: (900, 900)",
         "file": f"worked: ({1 << 20}, {1 << 20})",
         "data": f"worked: ({baseline.data + (64 << 20)}, {baseline.data + (64 << 20)})",
         "cpu": "worked: (7, 12)",

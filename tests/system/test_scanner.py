@@ -1,4 +1,4 @@
-"""The strict policy with a real clamd: what it finds is refused, and without it everything waits and goes on by itself."""
+"""The strict policy with a real clamd: what it finds is refused; while it is away everything waits and then goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests import samples
+from tests.clamd import dated, running_clamd
 from tests.system.place import Place, running, wait_for
+from transfer.inspection.clamd import eicar
 from transfer.model.states import State
 
 pytestmark = pytest.mark.clamd
@@ -23,27 +25,49 @@ def strict(place: Place) -> Place:
     return place
 
 
-def test_what_clamd_finds_is_refused_and_held_files_wait_for_it(strict: Place) -> None:
+def test_what_clamd_finds_is_refused_and_files_wait_while_it_is_away(strict: Place) -> None:
     with tempfile.TemporaryDirectory(prefix="clamd-") as short:
         folder = Path(short)
-        strict.set("scanner", kind='"clamd"', socket=f'"{folder / "clamd.sock"}"')
-        today = "Test:100:1700000000:*:00\n"
-        del today
+        address = folder / "front.sock"
+        strict.set("scanner", kind='"clamd"', socket=f'"{address}"')
         with running(strict):
-            strict.drop("before.jpg", samples.jpeg(64, 64))
-            wait_for(lambda: strict.rows() and strict.by_name("before.jpg").state is State.HELD, 20, "the verdict")
-            assert strict.by_name("before.jpg").waiting_for == "scanner"
-            answer = strict.command(
-                "approve",
-                strict.by_name("before.jpg").item,
-                "--as",
-                "helen",
-                "--key",
-                strict.key,
-                "--public",
-                "--risk",
-                "low",
-            )
+            strict.drop("early.jpg", samples.jpeg(64, 64))
+            wait_for(lambda: waits_for(strict, "early.jpg") == "scanner", 20, "the verdict without a scanner")
+            item = strict.by_name("early.jpg").item
+            answer = strict.command("approve", item, "--as", "helen", "--key", strict.key, "--public", "--risk", "low")
             assert answer.code == 1
             assert "waits for scanner" in answer.err
-        assert [entry for entry in strict.entries("file.approved")] == []
+
+            with running_clamd(folder / "real") as real, dated(real, address):
+                wait_for(lambda: waits_for(strict, "early.jpg") == "approval", 40, "the scanner's answer")
+                strict.drop("virus.txt", eicar())
+                wait_for(lambda: state_of(strict, "virus.txt") is State.REFUSED, 20, "the refusal")
+                assert "malware" in strict.by_name("virus.txt").reasons[0].message.lower()
+
+            strict.drop("late.txt", b"Back again\n")
+            wait_for(lambda: waits_for(strict, "late.txt") == "scanner", 20, "the verdict without a scanner")
+        assert strict.entries("file.approved") == []
+        scans = [scan for entry in strict.entries("file.examined") for scan in entry["facts"]["scans"]]
+        assert {scan["answer"] for scan in scans} == {"unavailable"}  # the infected one never reached a decoder
+        strict.verify()
+
+
+def test_old_signatures_count_as_no_scanner(strict: Place) -> None:
+    with tempfile.TemporaryDirectory(prefix="clamd-") as short:
+        folder = Path(short)
+        address = folder / "front.sock"
+        strict.set("scanner", kind='"clamd"', socket=f'"{address}"')
+        with running_clamd(folder / "real") as real, dated(real, address, days_old=60):
+            strict.drop("photo.jpg", samples.jpeg(64, 64))
+            strict.command("run", "--once", "--quiet")
+            assert waits_for(strict, "photo.jpg") == "scanner"
+
+
+def state_of(place: Place, name: str) -> State | None:
+    """None until it is taken up."""
+    return next((row.state for row in place.rows() if row.name.text == name), None)
+
+
+def waits_for(place: Place, name: str) -> str | None:
+    """What a held item waits for; None until then."""
+    return next((row.waiting_for for row in place.rows() if row.name.text == name), None)
