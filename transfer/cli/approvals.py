@@ -38,6 +38,9 @@ def register(app: typer.Typer) -> None:
 def approve(
     context: typer.Context,
     items: Annotated[list[str] | None, typer.Argument(metavar="ITEM...")] = None,
+    post: Annotated[
+        str, typer.Option(metavar="CAMPAIGN/POST", help="All files that were dropped together as one post.")
+    ] = "",
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="Who you are.")] = "",
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Your own signing key.")] = None,
     public: Annotated[bool, typer.Option("--public", help="You declare them PUBLIC (G6).")] = False,
@@ -57,7 +60,7 @@ def approve(
     notes = (
         [read_statement(signature)]
         if signature
-        else _signed_approvals(site, items or [], name, key, public, risk, note)
+        else _signed_approvals(site, [*(items or []), *_of_post(site, post)], name, key, public, risk, note)
     )
     with site.db.write() as tx:  # all of them or none
         accepted = [accept(tx, signed, desk=site.desk, policy=site.policy) for signed in notes]
@@ -237,6 +240,31 @@ def _drafts(site: Site, items: list[str], person: PersonId, risk: str, note: str
             draft_approval(tx, batch, by=person, risk=Risk(risk), note=note, desk=site.desk, policy=site.policy)
             for batch in batches
         ]
+
+
+def _of_post(site: Site, post: str) -> list[ItemId]:
+    """The items of one post that wait for approval. Raises NotSo while another of its files is not as far."""
+    from transfer.errors import NotSo
+    from transfer.model.findings import WaitingFor
+    from transfer.model.identifiers import parse_campaign_id
+    from transfer.model.names import safe_name
+    from transfer.model.states import State
+
+    if not post:
+        return []
+    campaign, _, name = post.strip("/").partition("/")
+    with site.db.read() as tx:
+        rows = site.register.same_post(tx, parse_campaign_id(campaign), safe_name(name))
+    left = [row for row in rows if row.state not in {State.RELEASED, State.WITHDRAWN, State.EXPIRED}]
+    for row in left:
+        if row.state is not State.HELD or row.waiting_for is not WaitingFor.APPROVAL:
+            raise NotSo(
+                f"{row.name} of this post is {row.state.value}, so the post is not complete.",
+                advice=f"See `transfer show {row.item}`; single files can be approved by their identifiers.",
+            )
+    if not left:
+        raise NotSo(f"No file of the post {post[:80]!a} waits for approval.", advice="`transfer status --state held`.")
+    return [row.item for row in left]
 
 
 def _require_declared(public: bool, risk: str) -> None:
