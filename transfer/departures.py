@@ -97,11 +97,12 @@ class Departures:
         with database.read() as tx:
             altered = self.dispatch.releases.current(tx, ReleaseState.ALTERED)
         for row in altered:
-            with database.read() as tx:
-                held = register.load(tx, row.item)
-                approved = confirm_released(tx, held, desk=self.desk) if isinstance(held, Held) else None
-            if approved is not None:
-                restore(approved, dispatch=self.dispatch)
+            with contextlib.suppress(NotSo):  # somebody took it back a moment ago: it is not put again
+                with database.read() as tx:
+                    held = register.load(tx, row.item)
+                    approved = confirm_released(tx, held, desk=self.desk) if isinstance(held, Held) else None
+                if approved is not None:
+                    restore(approved, dispatch=self.dispatch)
         return False
 
     def _take_back(self) -> bool:

@@ -14,14 +14,14 @@ what the parts do. Another process that decides something changes the database; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from transfer import __version__
 from transfer.arrivals import Arrivals, Watchers
 from transfer.audit.publish import Publisher
 from transfer.departures import Departures
-from transfer.errors import TransferError, Unavailable
+from transfer.errors import NotSo, TransferError, Unavailable
 from transfer.loops import Bell, Condition, Loop
 from transfer.model.events import Event, EventName, Json
 from transfer.model.findings import WaitingFor
@@ -176,7 +176,8 @@ class Gateway:
         if item is None:
             return True
         try:
-            self.line.carry(item)
+            with suppress(NotSo):  # somebody decided about it a moment ago: that decision stands
+                self.line.carry(item)
         except Unavailable:
             self.worklist.add([item])
             raise
