@@ -48,7 +48,7 @@ class Taking:
         Raises Unavailable: the source, the spool or the disk fails; it stays where it is.
         """
         with self.db.read() as tx:
-            if self.register.known(tx, arrival) is not None:
+            if self.register.known(tx, arrival):
                 return None
         answer = admit(
             arrival,
@@ -170,7 +170,7 @@ class Arrivals:
         if is_leftover(arrival.path):
             return False
         with self._taking.db.read() as tx:
-            return self._taking.register.known(tx, arrival) is None
+            return not self._taking.register.known(tx, arrival)
 
     def _look(self, watched: _Watched, arrival: Arrival) -> None:
         answer = watched.settling.seen(arrival, at=self._monotonic())

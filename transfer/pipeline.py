@@ -49,8 +49,7 @@ class Line:
     def carry(self, item: ItemId) -> State:
         """Takes an item as far as it can go without a person. Raises Unavailable: it then stays where it is."""
         with self.db.read() as tx:
-            record = self.register.load(tx, item)
-            state = self.register.row(tx, item).state
+            record, state = self.register.load_with_state(tx, item)
         if state not in {State.SPOOLED, State.EXAMINED, State.REBUILT, State.HELD}:
             return state
         try:

@@ -95,9 +95,9 @@ def test_an_arrival_is_entered_once(db: Database, register: Register, recorder: 
         register.enter(tx, pieces.spooled(1), HAPPENED)
     assert len(recorder.events) == 1, "what did not happen is not recorded"
     with db.read() as tx:
-        assert register.known(tx, pieces.arrival(1)) is not None
-        assert register.known(tx, pieces.arrival(1, mtime_ns=5)) is None, "a changed file is another arrival"
-        assert register.known(tx, pieces.arrival(1, links=2, allocated=0)) is not None, "these are not its identity"
+        assert register.known(tx, pieces.arrival(1))
+        assert not register.known(tx, pieces.arrival(1, mtime_ns=5)), "a changed file is another arrival"
+        assert register.known(tx, pieces.arrival(1, links=2, allocated=0)), "these are not its identity"
 
 
 def test_a_step_is_taken_once(db: Database, register: Register, recorder: pieces.CountingRecorder) -> None:

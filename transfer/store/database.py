@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, insert, inspect, select
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from transfer.errors import Misuse, Tampered, Unavailable
@@ -31,10 +31,11 @@ _RESTORE = "Restore the last backup: `transfer restore DIR`."
 
 
 class ReadTx:
-    """One consistent view of the database. `connection` is for the modules of `store` alone."""
+    """One consistent view of the database. `connection` and `driver` are for the modules of `store` alone."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, session: Session) -> None:
+        self.connection = session.connection
+        self.driver = session.driver
 
 
 class WriteTx(ReadTx):
@@ -93,7 +94,7 @@ class Database:
         with _translated("writing to the database"), self._connections.writing() as session:
             session.driver.execute("BEGIN IMMEDIATE")
             try:
-                yield WriteTx(session.connection)
+                yield WriteTx(session)
                 _commit(session)
             except BaseException:
                 session.roll_back()
@@ -104,7 +105,7 @@ class Database:
         """One snapshot for several reads."""
         with _translated("reading the database"), self._connections.reading() as session:
             session.driver.execute("BEGIN")
-            yield ReadTx(session.connection)
+            yield ReadTx(session)
 
     def data_version(self) -> int:
         """A number that changes when any other connection commits; call it from one thread only."""

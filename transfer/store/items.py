@@ -113,6 +113,12 @@ def first_values(record: Spooled | Refused, *, now: datetime, changed: int) -> V
         "produced": 0,
         "came_back": 0,
         "told": 0,
+        "media_type": None,
+        "sha256": None,
+        "rebuilt_sha256": None,
+        "rebuilt_size": None,
+        "released_as": None,
+        "decided_at": None,
         **record_values(record),
         **state_values(kind_of(record), now=now, changed=changed),
     }

@@ -27,6 +27,7 @@ from transfer.store.journal_tables import (
     AUDIT_INDEX,
     AUDIT_NODE,
 )
+from transfer.store.prepared import Prepared, Taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +80,20 @@ _HEAD_COLUMNS = (
     AUDIT_HEAD.c.published,
 )
 _SELECT_HEAD = select(*_HEAD_COLUMNS)
-_SELECT_HEAD_AND_PREVIOUS = select(
-    AUDIT_HEAD.c.size,
-    AUDIT_HEAD.c.peaks,
-    AUDIT_HEAD.c.at,
-    select(func.max(AUDIT_INDEX.c.i)).where(AUDIT_INDEX.c.item == bindparam("item_")).scalar_subquery(),
+_SELECT_HEAD_AND_PREVIOUS = Prepared(
+    select(
+        AUDIT_HEAD.c.size,
+        AUDIT_HEAD.c.peaks,
+        AUDIT_HEAD.c.at,
+        select(func.max(AUDIT_INDEX.c.i)).where(AUDIT_INDEX.c.item == bindparam("item_")).scalar_subquery(),
+    )
 )
-_INSERT_ENTRY = insert(AUDIT_ENTRY)
-_INSERT_NODE = insert(AUDIT_NODE)
-_INSERT_INDEX = insert(AUDIT_INDEX)
-_INSERT_DISCLOSURE = insert(AUDIT_DISCLOSURE)
+_INSERT_ENTRY = Prepared(insert(AUDIT_ENTRY), columns=AUDIT_ENTRY.c.keys())
+_INSERT_NODE = Prepared(insert(AUDIT_NODE), columns=AUDIT_NODE.c.keys())
+_INSERT_INDEX = Prepared(insert(AUDIT_INDEX), columns=AUDIT_INDEX.c.keys())
+_INSERT_DISCLOSURE = Prepared(insert(AUDIT_DISCLOSURE), columns=AUDIT_DISCLOSURE.c.keys())
 _INSERT_CHECKPOINT = insert(AUDIT_CHECKPOINT)
-_ADVANCE_HEAD = (
+_ADVANCE_HEAD = Prepared(
     update(AUDIT_HEAD)
     .where(AUDIT_HEAD.c.size == bindparam("was"))
     .values(size=bindparam("size_"), peaks=bindparam("peaks_"), at=bindparam("at_"))
@@ -130,7 +133,7 @@ def edge(tx: WriteTx, item: str | None) -> tuple[int, bytes, str, int | None]:
 
     Read inside BEGIN IMMEDIATE: no other process can append between this and the end of the transaction.
     """
-    row = tx.connection.execute(_SELECT_HEAD_AND_PREVIOUS, {"item_": item}).one_or_none()
+    row = _SELECT_HEAD_AND_PREVIOUS.first(tx, {"item_": item})
     if row is None:
         raise _no_head()
     return row[0], row[1], row[2], row[3]
@@ -138,11 +141,10 @@ def edge(tx: WriteTx, item: str | None) -> tuple[int, bytes, str, int | None]:
 
 def append(tx: WriteTx, entry: NewEntry) -> None:
     """All the rows of one entry. Raises Tampered if the log's head and its entries do not fit each other."""
-    connection = tx.connection
     try:
-        connection.execute(_INSERT_ENTRY, {"i": entry.index, "leaf": entry.leaf, "h": entry.leaf_hash})
-        connection.execute(
-            _INSERT_INDEX,
+        _INSERT_ENTRY.run(tx, {"i": entry.index, "leaf": entry.leaf, "h": entry.leaf_hash})
+        _INSERT_INDEX.run(
+            tx,
             {
                 "i": entry.index,
                 "event": entry.event,
@@ -153,18 +155,16 @@ def append(tx: WriteTx, entry: NewEntry) -> None:
             },
         )
         for level, number, root in entry.nodes:
-            connection.execute(_INSERT_NODE, {"level": level, "n": number, "h": root})
+            _INSERT_NODE.run(tx, {"level": level, "n": number, "h": root})
         for digest, disclosure in entry.disclosures:
-            connection.execute(_INSERT_DISCLOSURE, {"i": entry.index, "digest": digest, "disclosure": disclosure})
-    except IntegrityError as error:
+            _INSERT_DISCLOSURE.run(tx, {"i": entry.index, "digest": digest, "disclosure": disclosure})
+    except Taken as error:
         raise Tampered(
             f"The log's head says that it has {entry.index} entries, but there is one of that number.",
             advice="Somebody changed the database. Restore the last backup: `transfer restore DIR`.",
         ) from error
-    changed = connection.execute(
-        _ADVANCE_HEAD, {"was": entry.index, "size_": entry.index + 1, "peaks_": entry.peaks, "at_": entry.at}
-    )
-    if changed.rowcount != 1:
+    now = {"was": entry.index, "size_": entry.index + 1, "peaks_": entry.peaks, "at_": entry.at}
+    if _ADVANCE_HEAD.run(tx, now) != 1:
         raise _no_head()
 
 

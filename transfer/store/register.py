@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, exists, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, Select, exists, func, or_, select, update
 
 from transfer.errors import NotSo, Tampered
 from transfer.model.clock import Clock, parse_time, render_time
@@ -23,16 +22,13 @@ from transfer.model.identifiers import CampaignId, ItemId, PersonId, Sha256
 from transfer.model.names import SafeName
 from transfer.model.states import Arrival, Examined, Held, Rebuilt, Refused, Spooled, State
 from transfer.store.database import ReadTx, Recorder, WriteTx
+from transfer.store.item_statements import CAME_BACK, ENTER, KNOWN, LAST_CHANGE, PRODUCED, RECORD, TOLD, swap_of
 from transfer.store.items import ITEM, Values, arrived_of, first_values, identity_digest, record_values, state_values
+from transfer.store.prepared import Taken
 from transfer.store.records import Record, kind_of, parse_arrival, parse_reasons, parse_record
 
 _ON_THE_WAY = [State.SPOOLED.value, State.EXAMINED.value, State.REBUILT.value]
 _KEPT_RECORD = frozenset({State.APPROVED, State.RELEASED, State.WITHDRAWN, State.EXPIRED})
-
-# Made once, with the values handed in as parameters: making a statement costs more than carrying it out.
-_ENTER = insert(ITEM)
-_SWAP = update(ITEM).where(ITEM.c.item == bindparam("which"), ITEM.c.state.in_(bindparam("was", expanding=True)))
-_LAST_CHANGE = select(func.coalesce(func.max(ITEM.c.changed), 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +76,8 @@ class Register:
         if sha256 is not None and self.produced(tx, sha256) and not self.staged_before(tx, sha256, than=None):
             values["came_back"] = 1
         try:
-            tx.connection.execute(_ENTER, values)
-        except IntegrityError as error:
+            ENTER.run(tx, values)
+        except Taken as error:
             raise NotSo(f"The file of item {state.arrived.item} is in the register already.") from error
         return self._recorder.append(tx, event)
 
@@ -128,13 +124,18 @@ class Register:
 
     def load(self, tx: ReadTx, item: ItemId) -> Record:
         """The item's record; of an approved, released or withdrawn item it is its Held. Raises NotSo if unknown."""
-        found = tx.connection.execute(select(ITEM.c.kind, ITEM.c.record).where(ITEM.c.item == item)).one_or_none()
+        return self.load_with_state(tx, item)[0]
+
+    def load_with_state(self, tx: ReadTx, item: ItemId) -> tuple[Record, State]:
+        """As `load`, with the state the item is in."""
+        found = RECORD.first(tx, {"which": item})
         if found is None:
             raise _unknown(item)
-        record = parse_record(found.kind, found.record)
+        kind, stored, state = found
+        record = parse_record(kind, stored)
         if arrived_of(record).item != item:
             raise Tampered(f"The record of item {item} is another item's.", advice="Restore the last backup.")
-        return record
+        return record, State(state)
 
     def row(self, tx: ReadTx, item: ItemId) -> ItemRow:
         """The item as it is listed. Raises NotSo if unknown."""
@@ -172,10 +173,9 @@ class Register:
         query = select(ITEM.c.state, func.count()).group_by(ITEM.c.state)
         return {State(state): number for state, number in tx.connection.execute(query)}
 
-    def known(self, tx: ReadTx, arrival: Arrival) -> ItemRow | None:
-        """The item that this very arrival already is."""
-        found = _listed(tx, select(ITEM).where(ITEM.c.identity == identity_digest(arrival)))
-        return found[0] if found else None
+    def known(self, tx: ReadTx, arrival: Arrival) -> bool:
+        """Whether this very arrival is an item already."""
+        return KNOWN.first(tx, {"which": identity_digest(arrival)}) is not None
 
     def same_post(self, tx: ReadTx, campaign: CampaignId, post: SafeName) -> list[ItemRow]:
         """The items that were dropped together in one post's folder, oldest first."""
@@ -184,15 +184,12 @@ class Register:
 
     def produced(self, tx: ReadTx, sha256: Sha256, *, but: ItemId | None = None) -> ItemId | None:
         """The first item (other than `but`) whose rebuilt bytes are these and that was held at least once."""
-        query = select(ITEM.c.item).where(ITEM.c.rebuilt_sha256 == sha256, ITEM.c.produced == 1)
-        if but is not None:
-            query = query.where(ITEM.c.item != but)
-        found = tx.connection.scalars(query.order_by(ITEM.c.seq).limit(1)).one_or_none()
-        return None if found is None else ItemId(found)
+        makers = [ItemId(item) for (item,) in PRODUCED.rows(tx, {"which": sha256}) if item != but]
+        return makers[0] if makers else None
 
     def returning(self, tx: ReadTx, item: ItemId) -> bool:
         """Whether its bytes were ours when it was entered, and no original of theirs had been staged before."""
-        return bool(tx.connection.scalar(select(ITEM.c.came_back).where(ITEM.c.item == item)))
+        return CAME_BACK.first(tx, {"which": item}) == (1,)
 
     def staged_before(self, tx: ReadTx, sha256: Sha256, *, than: ItemId | None) -> bool:
         """Whether staff staged these very bytes before this item (or ever), other than as something that came back."""
@@ -222,9 +219,7 @@ class Register:
 
     def feedback_done(self, tx: WriteTx, item: ItemId, seen_change: int) -> None:
         """Staff were told of this item as it was at `seen_change` (`ItemRow.change`); a later change stays due."""
-        tx.connection.execute(
-            update(ITEM).where(ITEM.c.item == item, ITEM.c.told < seen_change).values(told=seen_change)
-        )
+        TOLD.run(tx, {"which": item, "seen": seen_change})
 
     def feedback_again(self, tx: WriteTx) -> None:
         """All feedback is due again: after a restore, into a folder that has none."""
@@ -241,7 +236,8 @@ class Register:
 
     def _swap(self, tx: WriteTx, item: ItemId, was: frozenset[State], to: State, values: Values) -> None:
         values = {**values, **state_values(to, now=self._clock.now(), changed=_next_change(tx))}
-        if tx.connection.execute(_SWAP, {**values, "which": item, "was": sorted(was)}).rowcount == 1:
+        states = {f"was_{number}": state for number, state in enumerate(sorted(was))}
+        if swap_of(frozenset(values), len(was)).run(tx, {**values, **states, "which": item}) == 1:
             return
         now = tx.connection.execute(select(ITEM.c.state).where(ITEM.c.item == item)).scalar_one_or_none()
         if now is None:
@@ -254,7 +250,8 @@ class Register:
 
 def _next_change(tx: ReadTx) -> int:
     # The largest number is found at the end of its index; writers exclude each other, so no number is given twice.
-    return int(tx.connection.execute(_LAST_CHANGE).scalar_one()) + 1
+    newest = LAST_CHANGE.first(tx)
+    return 1 + (newest[0] if newest else 0)
 
 
 def _unknown(item: ItemId) -> NotSo:
