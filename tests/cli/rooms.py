@@ -40,7 +40,7 @@ class Answer:
 
 def call(*arguments: str | Path) -> Answer:
     """A command in this process, errors turned into exit codes as for a user."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     code = 0
     with (
         mock.patch.object(sys, "argv", ["transfer", *map(str, arguments)]),
@@ -51,7 +51,7 @@ def call(*arguments: str | Path) -> Answer:
             main()
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
-    return Answer(code, out.getvalue(), err.getvalue())
+    return Answer(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
 class Room:

@@ -32,6 +32,14 @@ class Check:
     advice: str = ""
 
 
+_ADVICE = {
+    Standing.TAMPERED: "Stop the gateway, keep a copy of the workspace as it is, and find out who changed what "
+    "(docs/operating.md, «In an incident»).",
+    Standing.MISCONFIGURED: "Correct it in transfer.toml or policy.toml, or undo the last change.",
+    Standing.UNAVAILABLE: "Try again; nothing is lost meanwhile.",
+}
+
+
 def exit_code(checks: Iterable[Check]) -> int:
     """0 where nothing is at fault; else that of the gravest fault: 4 tampering, 2 settings, 3 unavailable."""
     found = {check.standing for check in checks}
@@ -48,4 +56,4 @@ def fault(name: str, error: TransferError) -> Check:
         standing = Standing.TAMPERED
     elif isinstance(error, Unavailable):
         standing = Standing.UNAVAILABLE
-    return Check(name=name, standing=standing, sentence=error.sentence, advice=error.advice)
+    return Check(name=name, standing=standing, sentence=error.sentence, advice=error.advice or _ADVICE[standing])

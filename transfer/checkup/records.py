@@ -5,6 +5,7 @@ What enters: an opened workspace. What leaves: checks. Nothing is changed; the l
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,8 +42,11 @@ def check_database(site: Site) -> Iterator[Check]:
 
 def check_log(site: Site) -> Iterator[Check]:
     """Everything verifies: entries, tiles, signatures, approvals. Raises Tampered."""
+    signer = load_key(site.workspace.keys / LOG_KEY)
+    if signer.name != site.settings.gateway.origin:
+        raise Misuse("The log cannot be verified under another name than its own.", advice="Undo the change of origin.")
     try:
-        audit = audit_site(site, [load_key(site.workspace.keys / LOG_KEY).verifier])
+        audit = audit_site(site, [signer.verifier])
     except NotSo as error:
         yield Check(name="log", standing=Standing.NOTE, sentence=error.sentence, advice=error.advice)
         return
@@ -53,6 +57,7 @@ def check_log(site: Site) -> Iterator[Check]:
 
 def check_policy(site: Site) -> Iterator[Check]:
     """What the files say is what the gateway goes by."""
+    runs = who_holds(site.workspace.lock) is not None
     with site.db.read() as tx:
         in_force = {name: adopted(tx, name) for name in (POLICY, SETTINGS)}
     for name, file, digest in (
@@ -61,12 +66,21 @@ def check_policy(site: Site) -> Iterator[Check]:
     ):
         if in_force[name] == digest:
             yield Check(name="policy", standing=Standing.OK, sentence=f"{file.name} is the one in force.")
-        else:
+        elif runs:
             yield Check(
                 name="policy",
                 standing=Standing.MISCONFIGURED,
-                sentence=f"{file.name} was changed since the gateway last started.",
+                sentence=f"{file.name} was changed since the gateway started; it goes by the former one.",
                 advice="Restart the gateway to adopt it, or undo the change.",
+            )
+        else:
+            yield Check(
+                name="policy",
+                standing=Standing.NOTE,
+                sentence=f"{file.name} was changed since the gateway last ran.",
+                advice="The next start adopts it, with an entry; until then nothing can be approved or refused."
+                if name == POLICY
+                else "The next start adopts it, with an entry.",
             )
 
 
@@ -97,7 +111,7 @@ def check_running(site: Site) -> Iterator[Check]:
         return
     since = f" since {render_time(holder.since)}" if holder.since else ""
     yield Check(name="running", standing=Standing.OK, sentence=f"The gateway runs as process {holder.pid}{since}.")
-    met = _guard_is_there(site.workspace.guard_socket)
+    met = _guard_is_there(holder.pid, site.workspace.guard_socket.name)
     if met:
         yield Check(name="running", standing=Standing.OK, sentence="A guard is with it.")
     elif met is False:
@@ -107,11 +121,15 @@ def check_running(site: Site) -> Iterator[Check]:
         )
 
 
-def _guard_is_there(path: Path) -> bool | None:
-    """Whether somebody is connected to the socket of the gateway; None if this system does not tell."""
+def _guard_is_there(gateway: int, name: str) -> bool | None:
+    """Whether somebody is connected to the gateway's socket of this name; None if this system does not tell."""
     try:
-        lines = _UNIX_SOCKETS.read_text(errors="replace").splitlines()
+        descriptors = f"/proc/{gateway}/fd"
+        held = {os.readlink(f"{descriptors}/{number}") for number in os.listdir(descriptors)}
+        lines = [line.split(maxsplit=7) for line in _UNIX_SOCKETS.read_text(errors="replace").splitlines()]
     except OSError:
         return None
-    fields = [line.split(maxsplit=7) for line in lines]
-    return any(len(line) == 8 and line[7] == str(path) and line[5] == _CONNECTED for line in fields)
+    return any(
+        len(line) == 8 and line[5] == _CONNECTED and line[7].endswith(f"/{name}") and f"socket:[{line[6]}]" in held
+        for line in lines
+    )

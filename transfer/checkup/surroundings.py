@@ -29,12 +29,14 @@ _BACK = timedelta(seconds=5)
 def check_kernel(site: Site | None) -> list[Check]:
     """What the kernel enforces, by trying; without a workspace only what a sandbox child may do. It forks."""
     support = kernel_support()
-    if site is None:
-        trials, preferred = try_child() if support.complete else [], False
-    else:
-        preferred = site.settings.valve.mode is ValveMode.PREFER
+    missing = [] if site is None else [folder for folder in _sides(site) if not folder.is_dir()]
+    trials: list[Trial] = []
+    preferred = site is not None and site.settings.valve.mode is ValveMode.PREFER
+    if support.complete and (site is None or missing):
+        trials = try_child()
+    elif support.complete and site is not None:
         try:
-            trials = try_valve(gateway_paths(site), guard_paths(site.settings)) if support.complete else []
+            trials = try_valve(gateway_paths(site), guard_paths(site.settings))
         except Misuse as error:  # one side lies within the other
             return [fault("kernel valve", error)]
     broken = Standing.NOTE if preferred else Standing.UNAVAILABLE
@@ -45,11 +47,25 @@ def check_kernel(site: Site | None) -> list[Check]:
     failed = [trial for trial in trials if trial.holds is False]
     checks += [_broken(trial) for trial in failed]
     if trials and not failed:
-        whom = "gateway, guard and sandbox child" if site is not None else "a sandbox child"
+        whom = "gateway, guard and sandbox child" if site is not None and not missing else "a sandbox child"
         tried = sum(trial.holds is True for trial in trials)
         sentence = f"Landlock {support.landlock} and seccomp hold {whom}: {tried} things tried, all went as they must."
         checks.append(Check(name="kernel valve", standing=Standing.OK, sentence=sentence))
+    checks += [
+        Check(
+            name="kernel valve",
+            standing=Standing.NOTE,
+            sentence=f"The limits of gateway and guard are tried once {folder} is there.",
+            advice="Mount it, or correct its path in transfer.toml.",
+        )
+        for folder in missing
+    ]
     return checks
+
+
+def _sides(site: Site) -> list[Path]:
+    release = site.settings.release
+    return [*(source.folder for source in site.settings.sources), release.folder, release.aside_folder]
 
 
 _KERNEL_ADVICE = (
@@ -59,6 +75,9 @@ _KERNEL_ADVICE = (
 
 
 def _broken(trial: Trial) -> Check:
+    if trial.what == "confine itself":
+        sentence = f"The {trial.who} cannot limit itself: {trial.observed}"
+        return Check(name="kernel valve", standing=Standing.UNAVAILABLE, sentence=sentence, advice=_KERNEL_ADVICE)
     must = "must work" if trial.must_work else "must be refused"
     sentence = f"«{trial.what}» by the {trial.who} {must}, but it ended with: {trial.observed}."
     advice = (
