@@ -77,13 +77,25 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             os.unlink(temporary, dir_fd=folder)
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, mode, dir_fd=folder)
-        try:
-            write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        with gone_on_failure(folder, temporary):
+            try:
+                write_all(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         os.fsync(folder)
+
+
+@contextlib.contextmanager
+def gone_on_failure(folder: int, temporary: str) -> Iterator[None]:
+    """Where the block fails, as on a full disk, the temporary file goes at once: nobody may try this name again."""
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
 
 
 def remove_file(path: Path) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from transfer.errors import Misuse, Unavailable
-from transfer.store.durable import TEMPORARY_PREFIX, world_errors, write_all
+from transfer.store.durable import TEMPORARY_PREFIX, gone_on_failure, world_errors, write_all
 from transfer.store.register import ItemRow
 
 HEADINGS = ("WORKING", "WAITING", "APPROVED", "RELEASED", "REFUSED", "WITHDRAWN", "EXPIRED")
@@ -146,10 +146,11 @@ def _replace(folder: int, name: str, content: bytes) -> None:
         os.unlink(temporary, dir_fd=folder)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
-    try:
-        write_all(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    with gone_on_failure(folder, temporary):
+        try:
+            write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     os.fsync(folder)
