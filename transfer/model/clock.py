@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Protocol
 
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 
 class Clock(Protocol):
@@ -19,12 +19,11 @@ class Clock(Protocol):
 
 def render_time(moment: datetime) -> str:
     """`2026-01-01T00:00:00.000Z`."""
-    utc = moment.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
     """The inverse of `render_time`; raises ValueError for any other spelling."""
     if _TIME.fullmatch(text) is None:
         raise ValueError("a time is written 2026-01-01T00:00:00.000Z")
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)

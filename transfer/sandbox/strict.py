@@ -24,7 +24,7 @@ class Malformed(ValueError):
 
 def render(value: object) -> bytes:
     """Canonical JSON."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def parse_object(untrusted: bytes, *, maximum: int) -> Fields:
@@ -32,7 +32,7 @@ def parse_object(untrusted: bytes, *, maximum: int) -> Fields:
     if len(untrusted) > maximum:
         raise Malformed(f"a message of {len(untrusted)} bytes is longer than {maximum}")
     try:
-        value = json.loads(untrusted.decode("ascii"), parse_float=_no_float, parse_constant=_no_float)
+        value = _DECODER.decode(untrusted.decode("ascii"))
         spelled = render(value)
     except (ValueError, RecursionError) as error:
         raise Malformed("not JSON of integers and ASCII") from error
@@ -151,3 +151,8 @@ def _as_string(value: object, longest: int) -> str:
 
 def _no_float(_spelling: str) -> NoReturn:
     raise Malformed("a number is not an integer")
+
+
+# Made once: the ready-made functions of the module build an encoder or a decoder at each call.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+_DECODER = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)

@@ -18,6 +18,7 @@ from enum import Enum, auto
 from transfer.sandbox.strict import Malformed
 from transfer.sandbox.wire import MAX_MESSAGE
 
+_CUT_SHORT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 _DYING = 0.25  # seconds that a child whose socket has closed gets to end by itself, so that its status is its own
 
 
@@ -120,7 +121,7 @@ class Worker:
                 raise Silent(self._how_it_closed()) from error
             if not answer:
                 raise Silent(self._how_it_closed())
-            if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            if flags & _CUT_SHORT:
                 raise Malformed("an answer is too long, or came with a descriptor")
             return answer
 
