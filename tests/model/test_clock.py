@@ -42,5 +42,5 @@ def test_what_is_written_is_read_again_to_the_millisecond(moment: datetime) -> N
     ],
 )
 def test_any_other_spelling_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         parse_time(text)
