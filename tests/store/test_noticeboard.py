@@ -153,3 +153,12 @@ def test_any_name_and_any_text(
     assert len(listing(root)) == 1
     board.remove(row)
     assert listing(root) == []
+
+
+def test_what_a_crash_left_half_written_goes_with_the_next_notice(
+    tmp_path: Path, row_of: Callable[..., ItemRow]
+) -> None:
+    (tmp_path / "open-day").mkdir()
+    (tmp_path / "open-day" / f".part-{row_of(1).item}").write_text("half a noti")
+    Noticeboard(tmp_path).post(row_of(1), "It was released.", "RELEASED")
+    assert listing(tmp_path) == ["open-day/RELEASED photo.jpg.txt"]

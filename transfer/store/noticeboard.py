@@ -45,7 +45,7 @@ class Noticeboard:
                 raise Unavailable("The feedback folder is gone.", advice="Make it again; feedback goes on by itself.")
             name = _free_name(folder, row, heading)
             if _content(folder, name, len(content) + 1) != content:
-                _replace(folder, name, content)
+                _replace(folder, name, content, temporary=TEMPORARY_PREFIX + row.item)
             # A crash here leaves two notices of one item; the next start posts again and removes the older one.
             self._remove_former(folder, row, keep=name)
 
@@ -140,8 +140,8 @@ def _opened(folder: int, name: str) -> Iterator[int | None]:
             os.close(descriptor)
 
 
-def _replace(folder: int, name: str, content: bytes) -> None:
-    temporary = TEMPORARY_PREFIX + name
+def _replace(folder: int, name: str, content: bytes, *, temporary: str) -> None:
+    """`temporary` is one for all of an item's notices: what a crash leaves of one, the next one removes."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
