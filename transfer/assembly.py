@@ -5,16 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 
 from transfer import __version__
-from transfer.approvals.approve import confirm
 from transfer.approvals.campaigns import standing
 from transfer.arrivals import Arrivals, Taking, Watchers
 from transfer.audit.keys import load_key
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
 from transfer.audit.show import ShownEntry
-from transfer.departures import Departures
+from transfer.departures import Departures, stands_now
 from transfer.gateway import Gateway
 from transfer.housekeeping import Housekeeping
 from transfer.intake.folder import FolderRetirer, FolderSource, FolderWatcher
@@ -180,7 +180,7 @@ def _departures(site: Site, post: Post, signer: Ed25519Signer) -> Departures:
         lookout=post,
         clock=site.clock,
         entropy=secrets.token_bytes,
-        stands=lambda tx, approved: confirm(tx, approved.held, desk=site.desk, policy=site.policy),
+        stands=partial(stands_now, desk=site.desk, policy=site.policy, device=release.device_id),
     )
     keeper = ManifestKeeper(
         database=site.db,

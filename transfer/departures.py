@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from transfer.approvals.approve import confirm, confirm_released, lapse
 from transfer.approvals.decisions import close_withdrawal, open_withdrawals
 from transfer.approvals.desk import Desk
+from transfer.approvals.devices import usable_device
 from transfer.approvals.pausing import pause_in_force
-from transfer.errors import NotSo
+from transfer.errors import NotSo, Unavailable
 from transfer.model.ends import Retirer
 from transfer.model.events import Event, EventName
 from transfer.model.identifiers import DeviceId, ItemId, SourceId
@@ -25,10 +26,24 @@ from transfer.release.dispatch import Dispatch
 from transfer.release.renew import ManifestKeeper
 from transfer.release.send import restore, send
 from transfer.release.withdraw import recall_lapsed, withdraw
+from transfer.store.database import ReadTx
 from transfer.store.queues import raw_kept, to_retire
 from transfer.store.releases import ReleaseState
 
 _BATCH = 50
+
+
+def stands_now(tx: ReadTx, approved: Approved, *, desk: Desk, policy: Policy, device: DeviceId) -> None:
+    """The last question before anything goes, in the transaction that records it.
+
+    Raises NotSo if the approval stands no longer; Unavailable while releasing is paused or the device is not one that
+    things may go to (G2): the item then stays approved and waits.
+    """
+    try:
+        usable_device(tx, device, desk=desk)
+    except NotSo as why:
+        raise Unavailable(why.sentence, advice=why.advice, clauses=why.clauses) from why
+    confirm(tx, approved.held, desk=desk, policy=policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +61,17 @@ class Departures:
         """Everything that is due; whether there may be more at once. Raises Unavailable, Tampered."""
         recall_lapsed(dispatch=self.dispatch)
         more = self._take_back()
+        held_back: Unavailable | None = None
         if not self.paused():
-            more = self._restore() or more
-            more = self._send() or more
+            try:
+                more = self._restore() or more
+                more = self._send() or more
+            except Unavailable as error:  # what has gone already is still retired and listed
+                held_back = error
         more = self._retire() or more
         self.manifest.renew()
+        if held_back is not None:
+            raise held_back
         return more
 
     def paused(self) -> bool:

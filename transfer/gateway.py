@@ -37,6 +37,7 @@ from transfer.worklist import Worklist
 
 _ALL = 1_000_000
 _IDLE_SECONDS = 0.5
+_GUARD_SECONDS = 3.0
 _ROUND_SECONDS = 30.0
 
 
@@ -153,7 +154,7 @@ class Gateway:
     def _loops(self) -> dict[str, Loop]:
         bodies: dict[str, tuple[Callable[[], bool | float], float]] = {
             "arrivals": (self._arrive, 1.0),
-            "departures": (self.departures.round, 1.0),
+            "departures": (self._depart, 1.0),
             "log": (self._publish, self.publish_seconds),
             "notices": (self.notices.round, 1.0),
             "upkeep": (self._keep_up, 1.0),
@@ -170,6 +171,10 @@ class Gateway:
         if self.watchers.tend():
             self.arrivals.rescan_now()
         return self.arrivals.round()
+
+    def _depart(self) -> bool:
+        self.post.wait_until_alive(_GUARD_SECONDS)  # it starts beside us, and comes back within this after a fall
+        return self.departures.round()
 
     def _carry(self) -> bool:
         item = self.worklist.take(_IDLE_SECONDS)

@@ -45,7 +45,7 @@ def usable_device(tx: ReadTx, device: DeviceId, *, desk: Desk) -> DeviceRow:
     if row.disabled_at is not None:
         raise NotSo(
             f"The device {device} has been disabled.",
-            advice="Enrol the device in use: `transfer device add`.",
+            advice="Enrol the device in use with `transfer device add`, and name it under [release] in transfer.toml.",
             clauses=("G2",),
         )
     return row
