@@ -25,6 +25,7 @@ from transfer.approvals.drafts import draft_campaign, draft_enrolment
 from transfer.approvals.signing import sign_statement
 from transfer.approvals.statement import Risk, Role
 from transfer.approvals.statement_keys import SigningKey, make_key
+from transfer.approvals.wording import clean_name
 from transfer.audit.keys import create_key
 from transfer.audit.publish import Publisher
 from transfer.errors import Misuse
@@ -61,7 +62,13 @@ class Founding:
 def found(founding: Founding) -> Site:
     """Makes the workspace. Raises Misuse if there is something already, Unavailable if the disk will not take it."""
     workspace = Workspace(Path(os.path.abspath(founding.root)))
-    with _undone_on_failure(workspace.root):
+    if clean_name(founding.approver).casefold() == clean_name(founding.submitter).casefold():
+        raise Misuse(
+            "The first approver and the submitter are the same person, who could then approve what they drop.",
+            advice="Name two people.",
+            clauses=("G6",),
+        )
+    with _undone_on_failure(workspace.root, founding.approver_key):
         _make_folders(workspace, demo=founding.demo)
         approver, submitter = (person_id_from_entropy(secrets.token_bytes(16)) for _ in range(2))
         key = make_key(founding.approver_key, entropy=secrets.token_bytes)
@@ -139,10 +146,10 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 @contextmanager
-def _undone_on_failure(root: Path) -> Iterator[None]:
+def _undone_on_failure(root: Path, key: Path) -> Iterator[None]:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise Misuse(f"There is something at {root} already.", advice="Name a folder that is empty or not there yet.")
-    existed = root.exists()
+    existed, key_existed = root.exists(), os.path.lexists(key)
     try:
         yield
     except BaseException:
@@ -150,4 +157,6 @@ def _undone_on_failure(root: Path) -> Iterator[None]:
             shutil.rmtree(child, ignore_errors=True) if child.is_dir() else child.unlink(missing_ok=True)
         if not existed and root.is_dir():
             root.rmdir()
+        if not key_existed:
+            key.unlink(missing_ok=True)
         raise

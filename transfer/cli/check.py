@@ -122,16 +122,13 @@ def _facts(file: Path, answer: Rehearsed) -> dict[str, Any]:
 
 
 def _say(facts: dict[str, Any], answer: Rehearsed) -> None:
-    from transfer.model.names import safe_name
-
-    shown = "/".join(safe_name(part).text for part in facts["file"].split("/") if part)
     row = answer.row
     if row is None:
-        say(f"{shown}: ignored")
+        say(f"{facts['file']}: ignored")
         say(paragraph(_IGNORED, indent=2))
         return
     outcome = f"held, waiting for {row.waiting_for}" if row.waiting_for else row.state.value
-    say(f"{shown}: would be {outcome}")
+    say(f"{facts['file']}: would be {outcome}")
     kind = f"{row.media_type}, " if row.media_type else ""
     made = f"; rebuilt {readable_size(row.rebuilt_size)}" if row.rebuilt_size is not None else ""
     removed = f", without {', '.join(answer.removed)}" if answer.removed else ""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transfer.cli.output import say
+from transfer.cli.options import JsonOption
+from transfer.cli.output import print_json, say
 from transfer.errors import Misuse
+
+if TYPE_CHECKING:
+    from transfer.founding import Founding
+    from transfer.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +43,7 @@ def init(
         str, typer.Option(metavar="NAME", help="The log's name, such as gateway.example.org/audit/2026.")
     ] = "",
     clamd: Annotated[str, typer.Option(metavar="SOCKET", help="The socket of clamd, the malware scanner.")] = "",
+    json: JsonOption = False,
 ) -> None:
     """Make a workspace: folders, keys, policy, settings, and a log with its first entries."""
     from transfer.founding import Founding, found
@@ -52,6 +59,11 @@ def init(
             "For a first look: transfer init DIR --demo.",
             clauses=("G1", "G2"),
         )
+    if re.search(r"[\s+]", origin):
+        raise Misuse(
+            f"The log's name {origin[:80]!a} has a space or a plus sign in it.",
+            advice="Choose --origin such as gateway.example.org/audit/2026; it cannot be changed later.",
+        )
     founding = Founding(
         root=folder,
         origin=origin or f"{_host()}/audit/{datetime.now(UTC).year}",
@@ -64,14 +76,27 @@ def init(
         demo=demo,
     )
     site = found(founding)
-    say(f"Made the workspace {site.workspace.root}.")
-    say(f"  the log's verifier key, for auditors   {site.workspace.log / 'log.vkey'}")
-    say(f"  the first approver's private key       {founding.approver_key}")
     if demo:
-        from transfer.demo_samples import write_samples
+        from transfer.demo_samples import write_samples  # loads the picture and film libraries
 
-        names = write_samples(site.workspace.demo / "samples")
-        say(f"  sample files to drop                   {site.workspace.demo / 'samples'}: {', '.join(names)}")
+        write_samples(site.workspace.demo / "samples")
+    _tell(site.workspace, founding, folder, json=json)
+
+
+def _tell(place: Workspace, founding: Founding, folder: Path, *, json: bool) -> None:
+    samples = place.demo / "samples"
+    if json:
+        paths = {"workspace": place.root, "verifier_key": place.log / "log.vkey", "approver_key": founding.approver_key}
+        paths |= {"samples": samples} if founding.demo else {}
+        print_json(
+            {"samples": None, **{name: os.fsencode(path).decode(errors="replace") for name, path in paths.items()}}
+        )
+        return
+    say(f"Made the workspace {place.root}.")
+    say(f"  the log's verifier key, for auditors   {place.log / 'log.vkey'}")
+    say(f"  the first approver's private key       {founding.approver_key}")
+    if founding.demo:
+        say(f"  sample files to drop                   {samples}: {', '.join(sorted(os.listdir(samples)))}")
     else:
         say("Give the private key to the approver and remove it from this machine; nobody else may have it.")
     say(f"Next: transfer run -w {folder}")

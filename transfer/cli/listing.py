@@ -78,9 +78,11 @@ def _summary(rows: Sequence[ItemRow]) -> str:
     counted = {state: sum(row.state is state for row in rows) for state in _ORDER}
     parts = [f"{number} {state.value}" for state, number in counted.items() if number]
     signs = sum(row.waiting_for is WaitingFor.APPROVAL for row in rows)
-    how = "`transfer preview ITEM DIR` shows one, `transfer approve` signs."
-    waiting = f"\n{signs} to be signed: {how}" if signs else ""
-    return f"{len(rows)} item{'' if len(rows) == 1 else 's'}: {', '.join(parts)}.{waiting}"
+    counts = f"{len(rows)} item{'' if len(rows) == 1 else 's'}: {', '.join(parts)}."
+    if not signs:
+        return paragraph(counts)
+    how = f"{signs} to be signed: `transfer preview ITEM DIR` shows one, `transfer approve` signs."
+    return f"{paragraph(counts)}\n{paragraph(how)}"
 
 
 def said_time(rendered: str) -> str:

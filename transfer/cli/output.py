@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 def say(text: str = "") -> None:
     """One line for people, on standard output."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{shown(text)}\n")
 
 
 def hint(text: str) -> None:
     """One line beside the facts, on standard error."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{shown(text)}\n")
+
+
+def shown(text: str) -> str:
+    """The text with `?` for what a terminal would obey instead of showing; paths are named as users and others wrote
+    them."""
+    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -39,9 +45,9 @@ def complain(error: TransferError, *, names: Callable[[], Mapping[str, str]] = d
     """
     cited = f" [{', '.join(error.clauses)}]" if error.clauses else ""
     sentence = with_names(error.sentence, names()) if has_pseudonym(error.sentence) else error.sentence
-    sys.stderr.write(f"transfer: {sentence}{cited}\n")
+    sys.stderr.write(f"transfer: {shown(sentence)}{cited}\n")
     if error.advice:
-        sys.stderr.write(f"  → {error.advice}\n")
+        sys.stderr.write(f"  → {shown(error.advice)}\n")
     return error.exit_code
 
 
