@@ -1,8 +1,9 @@
 """From staging to the spool: sees what is dropped, waits until it has settled, takes it up as an item exactly once.
 
 What enters: sightings and notices of the sources. What leaves: items in the register, spooled or refused at the door.
-Events get lost and network folders have none, so that everything is looked at again every `rescan_seconds`; an arrival
-that is in the register already costs one look-up. After a crash the next look finds whatever was not taken up.
+Events get lost and network folders have none, so that everything is looked at again every `rescan_seconds`; the
+register is asked once about each arrival, however long it stays. After a crash the next look finds whatever was not
+taken up.
 """
 
 from __future__ import annotations
@@ -45,11 +46,9 @@ class Taking:
     def take(self, arrival: Arrival, source: Source) -> ItemId | None:
         """The new item; None if it is known already, changed meanwhile, or is nothing anybody dropped.
 
+        The caller has asked whether it is known; should another have taken it up since, the register refuses it.
         Raises Unavailable: the source, the spool or the disk fails; it stays where it is.
         """
-        with self.db.read() as tx:
-            if self.register.known(tx, arrival):
-                return None
         answer = admit(
             arrival,
             source=source,
@@ -153,42 +152,74 @@ class Arrivals:
     def _round_of(self, watched: _Watched, *, full: bool) -> None:
         watched.apply_news()
         if full:
-            present = set()
+            seen, waiting = set[bytes](), set[bytes]()
             for arrival in watched.source.sightings():
-                if self._concerns_us(arrival):
-                    present.add(arrival.path)
+                seen.add(arrival.path)
+                if self._concerns_us(watched, arrival):
+                    waiting.add(arrival.path)
                     self._look(watched, arrival)
-            watched.settling.rescanned(present)
+            watched.settling.rescanned(waiting)
+            watched.forget_all_but(seen)
         for path in watched.settling.due(at=self._monotonic()):
             found = watched.source.observe(path)
-            if found is None or not self._concerns_us(found):
+            if found is None or not self._concerns_us(watched, found):
                 watched.settling.gone(path)
             else:
                 self._look(watched, found)
 
-    def _concerns_us(self, arrival: Arrival) -> bool:
+    def _concerns_us(self, watched: _Watched, arrival: Arrival) -> bool:
         if is_leftover(arrival.path):
             return False
-        with self._taking.db.read() as tx:
-            return not self._taking.register.known(tx, arrival)
+        known = watched.remembered(arrival)
+        if known is None:
+            with self._taking.db.read() as tx:
+                known = self._taking.register.known(tx, arrival)
+            watched.remember(arrival, known=known)
+        return not known
 
     def _look(self, watched: _Watched, arrival: Arrival) -> None:
         answer = watched.settling.seen(arrival, at=self._monotonic())
         if not isinstance(answer, Settled):
             return
         item = self._taking.take(answer.arrival, watched.source)
-        if item is not None:
-            self._taken(item)
+        if item is None:
+            watched.forget(arrival.path)
+            return
+        watched.remember(answer.arrival, known=True)
+        self._taken(item)
 
 
 class _Watched:
-    """One source with what is known of it."""
+    """One source with what is known of it: what settles there, and which arrivals the register has.
+
+    Only this gateway enters items, and an item's arrival stays known for ever: what the register answered once about
+    an arrival holds until it is taken up.
+    """
 
     def __init__(self, source: Source, settling: Settling) -> None:
         self.source = source
         self.settling = settling
+        self._answers: dict[bytes, tuple[tuple[object, ...], bool]] = {}
         self._news: deque[tuple[Notice, float]] = deque()
         self._lock = threading.Lock()
+
+    def remembered(self, arrival: Arrival) -> bool | None:
+        """Whether the register knows it; None if it was not asked about this very arrival."""
+        identity, known = self._answers.get(arrival.path, ((), False))
+        return known if identity == arrival.identity else None
+
+    def remember(self, arrival: Arrival, *, known: bool) -> None:
+        """What the register answered."""
+        self._answers[arrival.path] = (arrival.identity, known)
+
+    def forget(self, path: bytes) -> None:
+        """Ask again."""
+        self._answers.pop(path, None)
+
+    def forget_all_but(self, present: set[bytes]) -> None:
+        """After a full look: what no longer lies there needs no memory."""
+        for path in self._answers.keys() - present:
+            del self._answers[path]
 
     def put(self, notice: Notice, at: float) -> None:
         with self._lock:

@@ -1,0 +1,133 @@
+"""From staging to the spool: each file is taken up once, and the register is asked about each arrival once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.store.pieces import CountingRecorder, SteppingClock
+from transfer.arrivals import Arrivals, Taking
+from transfer.intake.folder import FolderSource
+from transfer.intake.settle import SettleRules
+from transfer.model.identifiers import ItemId, PersonId, SourceId
+from transfer.model.states import Arrival
+from transfer.policy.rulebook import load_policy
+from transfer.store.blobs import Blobs
+from transfer.store.database import Database, ReadTx
+from transfer.store.register import Register
+
+POLICY = Path(__file__).parents[1] / "policies" / "university.toml"
+
+
+class AskedRegister(Register):
+    """A register that counts how often it is asked whether it knows an arrival."""
+
+    asked = 0
+
+    def known(self, tx: ReadTx, arrival: Arrival) -> bool:
+        self.asked += 1
+        return super().known(tx, arrival)
+
+
+class Door:
+    """Arrivals over a real folder, register and spool, with an instant that the test moves."""
+
+    def __init__(self, root: Path, db: Database) -> None:
+        self.staging = root / "staging"
+        (self.staging / "open-day").mkdir(parents=True)
+        (root / "state").mkdir()
+        blobs = Blobs(root / "state")
+        blobs.prepare()
+        self.register = AskedRegister(CountingRecorder(), clock=SteppingClock())
+        self.now = 100.0
+        self.taken: list[ItemId] = []
+        entropy = iter(range(1000))
+        self.arrivals = Arrivals(
+            sources=[
+                FolderSource(source=SourceId("staging"), submitter=PersonId("u_" + "0" * 32), root=self.staging),
+            ],
+            taking=Taking(
+                db=db,
+                register=self.register,
+                blobs=blobs,
+                policy=load_policy(POLICY),
+                clock=SteppingClock(),
+                entropy=lambda size: next(entropy).to_bytes(size, "big"),
+                reserve=0,
+            ),
+            rules=SettleRules(still=2.0),
+            rescan_seconds=5.0,
+            monotonic=lambda: self.now,
+            taken=self.taken.append,
+            wake=lambda: None,
+        )
+
+    def drop(self, name: str, content: bytes) -> None:
+        (self.staging / "open-day" / name).write_bytes(content)
+
+    def pass_time(self, seconds: float) -> None:
+        """Looks again every second, as the loop would."""
+        for _ in range(round(seconds)):
+            self.now += 1
+            self.arrivals.round()
+
+
+@pytest.fixture
+def door(tmp_path: Path):  # type: ignore[no-untyped-def] # a generator
+    db = Database.create(tmp_path / "db")
+    yield Door(tmp_path, db)
+    db.close()
+
+
+def test_a_file_is_taken_once_and_asked_about_once_however_long_it_stays(door: Door) -> None:
+    for number in range(5):
+        door.drop(f"{number}.txt", b"text %d" % number)
+    door.pass_time(60)
+    assert len(door.taken) == 5
+    assert door.register.asked == 5
+
+
+def test_after_a_start_each_file_that_is_known_is_asked_about_once(tmp_path: Path) -> None:
+    db = Database.create(tmp_path / "db")
+    first = Door(tmp_path, db)
+    first.drop("a.txt", b"text")
+    first.pass_time(10)
+    assert len(first.taken) == 1
+    again = Arrivals(
+        sources=[watched.source for watched in first.arrivals._watched],
+        taking=first.arrivals._taking,
+        rules=SettleRules(still=2.0),
+        rescan_seconds=5.0,
+        monotonic=lambda: first.now,
+        taken=first.taken.append,
+        wake=lambda: None,
+    )
+    first.register.asked = 0
+    for _ in range(30):
+        first.now += 1
+        again.round()
+    assert len(first.taken) == 1
+    assert first.register.asked == 1
+    db.close()
+
+
+def test_changed_bytes_are_a_new_item(door: Door) -> None:
+    door.drop("a.txt", b"one")
+    door.pass_time(10)
+    door.drop("a.txt", b"other")
+    door.pass_time(10)
+    assert len(door.taken) == 2
+
+
+def test_what_left_is_forgotten_and_what_comes_again_is_asked_about(door: Door) -> None:
+    door.drop("a.txt", b"one")
+    path = door.staging / "open-day" / "a.txt"
+    door.pass_time(10)
+    os.rename(path, door.staging.parent / "kept")
+    door.pass_time(10)
+    assert not door.arrivals._watched[0]._answers
+    os.rename(door.staging.parent / "kept", path)  # renamed back: its ctime, and so its identity, is another
+    door.pass_time(10)
+    assert len(door.taken) == 2
