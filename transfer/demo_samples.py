@@ -71,6 +71,7 @@ def _film() -> bytes:
         stream = container.add_stream("libx264", rate=Fraction(25))
         stream.width, stream.height, stream.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
         for number in range(50):
-            container.mux(stream.encode(av.VideoFrame.from_image(_scene(number * 12))))
+            picture = av.VideoFrame.from_image(_scene(number * 12))  # type: ignore[no-untyped-call]  # so in PyAV's stubs
+            container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return out.getvalue()
