@@ -40,7 +40,7 @@ def say_life(
         if text:
             say(paragraph(text, first=f"  {label:<13}", indent=15))
     if row.reasons:
-        say("\nWhat the policy says")
+        say("\nWhat the policy said when it judged")
     for reason in row.reasons:
         cited = f"[{reason.rule}; {', '.join(reason.clauses)}]"
         say(paragraph(f"{reason.severity}: {reason.message} {cited}", first="  - ", indent=4))
