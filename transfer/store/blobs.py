@@ -38,7 +38,7 @@ _PAUSE_SECONDS = 0.005
 class Draft:
     """A file that a sandbox child is writing. Made by `Blobs.draft`; gone at the end of its block unless kept."""
 
-    def __init__(self, path: Path, descriptor: int, keep: Callable[[Sha256], None]) -> None:
+    def __init__(self, path: str, descriptor: int, keep: Callable[[Sha256], None]) -> None:
         self.descriptor = descriptor
         self._path = path
         self._keep = keep
@@ -77,17 +77,19 @@ class Blobs:
     """The two folders of blobs under `root`. Safe to share between threads and processes."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._raw = root / "raw"
-        self._clean = root / "clean"
+        # Plain strings: a Path takes longer to put together than the file to open.
+        self._root = os.fspath(root)
+        self._raw = os.path.join(self._root, "raw")
+        self._clean = os.path.join(self._root, "clean")
         self._numbers = itertools.count()
-        self._synced: set[Path] = set()
+        self._synced: set[str] = set()
 
     def prepare(self) -> None:
         """Makes the two folders where they are missing. Raises Unavailable."""
         with world_errors("making the folders for blobs"):
             for folder in (self._raw, self._clean):
-                folder.mkdir(mode=0o700, exist_ok=True)
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(folder, 0o700)
             sync_folder(self._root)
 
     @contextlib.contextmanager
@@ -132,11 +134,11 @@ class Blobs:
 
     def has_raw(self, sha256: Sha256) -> bool:
         """Whether the original is (still) kept."""
-        return _place(self._raw, sha256).exists()
+        return os.path.exists(_place(self._raw, sha256))
 
     def has_clean(self, sha256: Sha256) -> bool:
         """Whether the rebuilt file is (still) kept."""
-        return _place(self._clean, sha256).exists()
+        return os.path.exists(_place(self._clean, sha256))
 
     def remove_raw(self, sha256: Sha256) -> bool:
         """Removes an original; whether it was there. Raises Unavailable."""
@@ -155,7 +157,7 @@ class Blobs:
             for folder in (self._raw, self._clean):
                 with os.scandir(folder) as entries:
                     left = [entry.name for entry in entries if entry.name.startswith(TEMPORARY_PREFIX)]
-                swept += sum(remove_file(folder / name) for name in left)
+                swept += sum(remove_file(Path(folder, name)) for name in left)
         return swept
 
     def free_bytes(self) -> int:
@@ -165,11 +167,11 @@ class Blobs:
         return disk.f_bavail * disk.f_frsize
 
     @contextlib.contextmanager
-    def _temporary(self, folder: Path, access: int) -> Iterator[tuple[Path, int]]:
+    def _temporary(self, folder: str, access: int) -> Iterator[tuple[str, int]]:
         flags = access | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with world_errors("making a file in the spool"):
             while True:
-                path = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{next(self._numbers)}"
+                path = f"{folder}/{TEMPORARY_PREFIX}{os.getpid()}-{next(self._numbers)}"
                 with contextlib.suppress(FileExistsError):  # left by a dead process of the same number
                     descriptor = os.open(path, flags, 0o600)
                     break
@@ -179,34 +181,35 @@ class Blobs:
             with contextlib.suppress(OSError):  # it was kept, or the next start sweeps it
                 os.unlink(path)
 
-    def _shelve(self, temporary: Path, folder: Path, sha256: Sha256) -> None:
+    def _shelve(self, temporary: str, folder: str, sha256: Sha256) -> None:
         place = _place(folder, sha256)
-        shelf = place.parent
+        shelf = os.path.dirname(place)
         if shelf not in self._synced:
-            shelf.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(folder)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(shelf, 0o700)
+            sync_folder(folder)  # also one that was there: whoever made it may have been killed before this line
             self._synced.add(shelf)
         os.rename(temporary, place)  # over the same bytes, if they are there already
         sync_folder(shelf)
 
-    def _open(self, folder: Path, sha256: Sha256) -> BinaryIO:
+    def _open(self, folder: str, sha256: Sha256) -> BinaryIO:
         with world_errors("opening a stored file"):
             try:
                 return os.fdopen(os.open(_place(folder, sha256), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
             except FileNotFoundError as error:
                 raise Tampered(
-                    f"The stored file {folder.name}/{sha256[:12]}… is missing.",
+                    f"The stored file {os.path.basename(folder)}/{sha256[:12]}… is missing.",
                     advice="Restore the last backup; `transfer audit show` tells which item it belongs to.",
                 ) from error
 
-    def _remove(self, folder: Path, sha256: Sha256) -> bool:
-        place = _place(folder, sha256)
+    def _remove(self, folder: str, sha256: Sha256) -> bool:
+        place = Path(_place(folder, sha256))
         return place.exists() and remove_file(place)
 
 
-def _place(folder: Path, sha256: Sha256) -> Path:
+def _place(folder: str, sha256: Sha256) -> str:
     name = parse_sha256(sha256)
-    return folder / name[:2] / name
+    return f"{folder}/{name[:2]}/{name}"
 
 
 def _wait_for_writers(descriptor: int) -> None:

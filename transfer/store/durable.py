@@ -63,7 +63,7 @@ def write_all(descriptor: int, content: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: Path | str) -> None:
     """Makes the names in a folder durable. Raises OSError."""
     with open_folder(path) as descriptor:
         os.fsync(descriptor)
