@@ -245,6 +245,32 @@ def test_pause_and_resume(room: Room, tmp_path: Path) -> None:
     assert room.call("pause", "--as", "sam", "--key", key, "--reason", "mine").code == 1
 
 
+def test_the_other_decisions_in_three_steps(room: Room, tmp_path: Path) -> None:
+    item = room.items()["held.txt"].item
+    draft = room.must("refuse", item, "--as", "helen", "--reason", "too dark", "--draft").out
+    assert room.state("held.txt").value == "held"
+    room.must("refuse", "--signature", signed(tmp_path, draft, room.key))
+    assert room.state("held.txt").value == "refused"
+    draft = room.must("pause", "--as", "helen", "--reason", "an incident", "--draft").out
+    note = signed(tmp_path, draft, room.key)
+    wrong = room.call("resume", "--signature", note)
+    assert wrong.code == 2
+    assert "This statement pauses releasing" in wrong.err
+    room.must("pause", "--signature", note)
+    draft = room.must("withdraw", room.items()["asked.txt"].item, "--as", "helen", "--draft").out
+    room.must("withdraw", "--signature", signed(tmp_path, draft, room.key))
+    assert room.state("asked.txt").value == "withdrawn"
+
+
+@pytest.mark.parametrize("command", ["refuse", "withdraw", "pause", "resume"])
+def test_a_decision_without_a_signature_is_none(room: Room, command: str) -> None:
+    items = [room.items()["held.txt"].item] if command in {"refuse", "withdraw"} else []
+    no(room, room.call(command, *items, "--reason", "why"), 2, "This takes a signature", "--draft")
+    no(room, room.call(command, *items, "--reason", "why", "--as", "nobody", "--key", room.key), 1, "Nobody here")
+    if items:
+        no(room, room.call(command, "--reason", "why", "--as", "helen", "--key", room.key), 2, "1 to 64 items")
+
+
 def test_nothing_of_a_key_is_ever_shown(room: Room, tmp_path: Path) -> None:
     """Not in what is printed, not in what is kept."""
     import base64

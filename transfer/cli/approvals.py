@@ -1,5 +1,5 @@
-"""The decisions: approve, refuse, withdraw, pause and resume; and approval in three steps, so that the private key
-never comes near the gateway: `statement`, `sign` (anywhere), `approve --signature`."""
+"""Approving, at once or in three steps so that the private key never comes near the gateway: `statement`, `sign`
+(anywhere), `approve --signature`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from transfer.cli.options import JsonOption, KeyOption, NameOption, WorkspaceOption, open_site
 from transfer.cli.output import print_json, say
-from transfer.cli.signing import load_key, person_named, read_statement, sign_draft
+from transfer.cli.signing import load_key, person_named, read_statement
 from transfer.errors import Misuse
 
 if TYPE_CHECKING:
@@ -18,20 +18,11 @@ if TYPE_CHECKING:
     from transfer.wiring import Site
 
 ItemsArgument = Annotated[list[str], typer.Argument(metavar="ITEM...")]
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; staff and auditors read it.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for name, command in (
-        ("approve", approve),
-        ("refuse", refuse),
-        ("withdraw", withdraw),
-        ("statement", statement),
-        ("sign", sign),
-        ("pause", pause),
-        ("resume", resume),
-    ):
+    for name, command in (("approve", approve), ("statement", statement), ("sign", sign)):
         app.command(name)(command)
 
 
@@ -98,112 +89,13 @@ def statement(
 
 
 def sign(
-    file: Annotated[Path, typer.Argument(metavar="STATEMENT", help="What `transfer statement` printed.")],
+    file: Annotated[Path, typer.Argument(metavar="STATEMENT", help="What `transfer statement` or --draft printed.")],
     key: KeyOption,
 ) -> None:
     """Sign a statement; prints the signed one. Needs no workspace: it can run on the approver's own machine."""
     from transfer.approvals.signing import sign_statement
 
     typer.echo(sign_statement(read_statement(file), load_key(key).seed), nl=False)
-
-
-def refuse(
-    context: typer.Context,
-    items: ItemsArgument,
-    name: NameOption,
-    key: KeyOption,
-    reason: ReasonOption,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Refuse items that wait for approval; staff read the reason."""
-    from transfer.approvals.decisions import refuse as hand_in
-    from transfer.approvals.drafts import draft_refusal
-
-    site = open_site(context, workspace)
-    site.require_policy_in_force()
-    which, person = _items(items), person_named(site, name)
-    note = sign_draft(site, key, lambda tx: draft_refusal(tx, which, by=person, reason=reason, desk=site.desk))
-    with site.db.write() as tx:
-        done = hand_in(tx, note, desk=site.desk, policy=site.policy).done
-    if json:
-        print_json({"refused": list(done)})
-        return
-    for item in done:
-        say(f"{item} is refused.")
-
-
-def withdraw(
-    context: typer.Context,
-    items: ItemsArgument,
-    name: NameOption,
-    key: KeyOption,
-    reason: ReasonOption = "",
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Take items back, released or not; the log says whether a released one was still there."""
-    from transfer.approvals.decisions import withdraw as hand_in
-    from transfer.approvals.drafts import draft_withdrawal
-
-    site = open_site(context, workspace)
-    which, person = _items(items), person_named(site, name)
-    note = sign_draft(site, key, lambda tx: draft_withdrawal(tx, which, by=person, reason=reason, desk=site.desk))
-    with site.db.write() as tx:
-        decided = hand_in(tx, note, desk=site.desk)
-    if json:
-        print_json({"withdrawn": list(decided.done), "pending": list(decided.pending)})
-        return
-    for item in decided.done:
-        say(f"{item} is withdrawn; it had not been released.")
-    for item in decided.pending:
-        say(f"{item} is to be taken back: the gateway does it at once, or as soon as it runs.")
-        say(f"  `transfer show {item}` says whether it was still there.")
-
-
-def pause(
-    context: typer.Context,
-    name: NameOption,
-    key: KeyOption,
-    reason: ReasonOption,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Stop releasing at once, in an incident. Taking back goes on."""
-    _set_pause(context, workspace, name, key, reason, paused=True)
-    if json:
-        print_json({"paused": True})
-    else:
-        say("Releasing is paused. It goes on after `transfer resume`.")
-
-
-def resume(
-    context: typer.Context,
-    name: NameOption,
-    key: KeyOption,
-    reason: ReasonOption,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Let releasing go on after a pause."""
-    _set_pause(context, workspace, name, key, reason, paused=False)
-    if json:
-        print_json({"paused": False})
-    else:
-        say("Releasing goes on.")
-
-
-def _set_pause(
-    context: typer.Context, workspace: Path | None, name: str, key: Path, reason: str, *, paused: bool
-) -> None:
-    from transfer.approvals.drafts import draft_pause
-    from transfer.approvals.pausing import set_pause
-
-    site = open_site(context, workspace)
-    person = person_named(site, name)
-    note = sign_draft(site, key, lambda tx: draft_pause(tx, paused=paused, by=person, reason=reason, desk=site.desk))
-    with site.db.write() as tx:
-        set_pause(tx, note, desk=site.desk)
 
 
 def _signed_approvals(
