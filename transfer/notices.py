@@ -65,9 +65,10 @@ class Notices:
         for number, row in changed:
             self.announce(row)
             self.change = number
-        for row in due:
-            heading, text = explain(row)
-            self.board.post(row, text, heading)
+        with self.board.posting() as post:
+            for row in due:
+                heading, text = explain(row)
+                post(row, text, heading)
         if due:
             with self.db.write() as tx:
                 for row in due:

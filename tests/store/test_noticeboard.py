@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -162,3 +163,44 @@ def test_what_a_crash_left_half_written_goes_with_the_next_notice(
     (tmp_path / "open-day" / f".part-{row_of(1).item}").write_text("half a noti")
     Noticeboard(tmp_path).post(row_of(1), "It was released.", "RELEASED")
     assert listing(tmp_path) == ["open-day/RELEASED photo.jpg.txt"]
+
+
+def test_many_notices_at_once_open_few_folders_and_make_each_durable_once(
+    tmp_path: Path, row_of: Callable[..., ItemRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Noticeboard(tmp_path)
+    before = set(os.listdir("/proc/self/fd"))
+    most = 0
+    with board.posting() as post:
+        for number in range(200):
+            post(row_of(1, post=safe_name(f"post-{number}")), "text", "WAITING")
+            most = max(most, len(os.listdir("/proc/self/fd")))
+    assert most < len(before) + 70
+    assert len(listing(tmp_path)) == 200
+    made_durable: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (made_durable.append(descriptor), fsync(descriptor)))
+    with board.posting() as post:
+        for number in (1, 2, 3):
+            post(row_of(number, name=f"{number}.jpg"), "text", "WAITING")
+    assert len(made_durable) == 3 + 1  # the texts, and once the names
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_failing_disk_leaves_no_folder_open(
+    tmp_path: Path, row_of: Callable[..., ItemRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Noticeboard(tmp_path)
+    for step in ("a", "b"):
+        board.post(row_of(1, post=safe_name(step)), "text", "WAITING")
+    before = set(os.listdir("/proc/self/fd"))
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(5, "no")
+
+    with pytest.raises(Unavailable), contextlib.ExitStack() as block:  # noqa: PT012 -- the end of the block raises
+        post = block.enter_context(board.posting())
+        for step in ("a", "b"):
+            post(row_of(1, post=safe_name(step)), "text", "WAITING")
+        monkeypatch.setattr(os, "fsync", fail)
+    assert set(os.listdir("/proc/self/fd")) == before

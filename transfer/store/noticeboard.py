@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transfer.errors import Misuse, Unavailable
@@ -23,7 +23,10 @@ from transfer.store.register import ItemRow
 HEADINGS = ("WORKING", "WAITING", "APPROVED", "RELEASED", "REFUSED", "WITHDRAWN", "EXPIRED")
 
 _TAIL_BYTES = 64
+_OPEN_FOLDERS = 64
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Post = Callable[[ItemRow, str, str], None]  # the item, the text, the heading
 
 
 class Noticeboard:
@@ -33,45 +36,54 @@ class Noticeboard:
         self._root = root
 
     def post(self, row: ItemRow, text: str, heading: str) -> None:
-        """Puts this text up in place of the item's former one, atomically and durably; the same again changes nothing.
+        """One notice, as `posting` puts it up; durable when this returns."""
+        with self.posting() as post:
+            post(row, text, heading)
 
-        `heading` is one of HEADINGS, `text` any lines. Raises Unavailable, and Misuse for another heading.
+    @contextlib.contextmanager
+    def posting(self) -> Iterator[Post]:
+        """Puts up any number of notices, each in place of its item's former one; the same again changes nothing.
+
+        Each is atomic, and all are durable at the end of the block: a text before its file gets its name, the names
+        then. `heading` is one of HEADINGS, `text` any lines. Raises Unavailable, and Misuse for another heading.
         """
-        if heading not in HEADINGS:
-            raise Misuse(f"{heading!a} is no heading of the notice board.", advice=f"One of {', '.join(HEADINGS)}.")
-        content = f"{text.rstrip()}\n\n{_signature(row)}\n".encode("utf-8", "replace")
-        with world_errors("writing feedback for staff"), self._folder(row, make=True) as folder:
-            if folder is None:
-                raise Unavailable("The feedback folder is gone.", advice="Make it again; feedback goes on by itself.")
-            name = _free_name(folder, row, heading)
-            if _content(folder, name, len(content) + 1) != content:
-                _replace(folder, name, content, temporary=TEMPORARY_PREFIX + row.item)
-            # A crash here leaves two notices of one item; the next start posts again and removes the older one.
-            self._remove_former(folder, row, keep=name)
+        changed: dict[tuple[str, ...], int] = {}  # folders, open until their names are durable
+
+        def post(row: ItemRow, text: str, heading: str) -> None:
+            if heading not in HEADINGS:
+                raise Misuse(f"{heading!a} is no heading of the notice board.", advice=f"One of {', '.join(HEADINGS)}.")
+            steps = _steps(row)
+            with world_errors("writing feedback for staff"):
+                if steps not in changed:
+                    if len(changed) >= _OPEN_FOLDERS:
+                        _settle(changed)
+                    changed[steps] = self._open(steps)
+                _put_up(changed[steps], row, text, heading)
+
+        try:
+            yield post
+        finally:
+            with world_errors("writing feedback for staff"):
+                _settle(changed)
 
     def remove(self, row: ItemRow) -> None:
         """Takes the item's notice down. Raises Unavailable."""
-        with world_errors("removing feedback"), self._folder(row, make=False) as folder:
-            if folder is not None:
-                self._remove_former(folder, row, keep="")
+        with world_errors("removing feedback"), self._folder(_steps(row), make=False) as folder:
+            if folder is not None and _remove_former(folder, row, keep=""):
+                os.fsync(folder)
 
-    def _remove_former(self, folder: int, row: ItemRow, *, keep: str) -> None:
-        removed = False
-        for heading in HEADINGS:
-            for name in _names(row, heading):
-                if name != keep and _is_of(folder, name, row):
-                    os.unlink(name, dir_fd=folder)
-                    removed = True
-        if removed:
-            os.fsync(folder)
+    def _open(self, steps: tuple[str, ...]) -> int:
+        with self._folder(steps, make=True) as folder:
+            if folder is None:
+                raise Unavailable("The feedback folder is gone.", advice="Make it again; feedback goes on by itself.")
+            return os.dup(folder)
 
     @contextlib.contextmanager
-    def _folder(self, row: ItemRow, *, make: bool) -> Iterator[int | None]:
-        steps = [row.campaign or "", row.post.text if row.post else ""]
+    def _folder(self, steps: tuple[str, ...], *, make: bool) -> Iterator[int | None]:
         with contextlib.ExitStack() as stack:
             here = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, here)
-            for step in filter(None, steps):
+            for step in steps:
                 below = _enter(here, step, make=make)
                 if below is None:
                     yield None
@@ -90,6 +102,41 @@ def _enter(folder: int, step: str, *, make: bool) -> int | None:
         return os.open(step, _FOLDER, dir_fd=folder)
     except FileNotFoundError:
         return None
+
+
+def _steps(row: ItemRow) -> tuple[str, ...]:
+    """The folders below the root that this item's notice lies in."""
+    return tuple(filter(None, (row.campaign, row.post.text if row.post else None)))
+
+
+def _put_up(folder: int, row: ItemRow, text: str, heading: str) -> None:
+    content = f"{text.rstrip()}\n\n{_signature(row)}\n".encode("utf-8", "replace")
+    name = _free_name(folder, row, heading)
+    if _content(folder, name, len(content) + 1) != content:
+        _replace(folder, name, content, temporary=TEMPORARY_PREFIX + row.item)
+    # A crash from here to the end of the block leaves two notices of one item, one, or none. Who posts counts an item
+    # as told only after the block, so that the next start posts again and puts it right.
+    _remove_former(folder, row, keep=name)
+
+
+def _settle(changed: dict[tuple[str, ...], int]) -> None:
+    """Makes the names in these folders durable, and closes them."""
+    with contextlib.ExitStack() as stack:
+        for folder in changed.values():
+            stack.callback(os.close, folder)
+        folders = list(changed.values())
+        changed.clear()
+        for folder in folders:
+            os.fsync(folder)
+
+
+def _remove_former(folder: int, row: ItemRow, *, keep: str) -> bool:
+    """Whether there was one."""
+    former = [name for heading in HEADINGS for name in _names(row, heading) if name != keep]
+    removed = [name for name in former if _is_of(folder, name, row)]
+    for name in removed:
+        os.unlink(name, dir_fd=folder)
+    return bool(removed)
 
 
 def _signature(row: ItemRow) -> str:
@@ -153,4 +200,3 @@ def _replace(folder: int, name: str, content: bytes, *, temporary: str) -> None:
         finally:
             os.close(descriptor)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    os.fsync(folder)
