@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -274,3 +275,27 @@ def test_as_a_real_command_with_nothing_but_json_on_standard_output(room: Room, 
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, cwd=tmp_path, env=here)
     assert done.returncode == 4
     assert json.loads(done.stdout)["verified"] is False
+
+
+def test_what_the_auditors_handbook_says_can_be_typed(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command of docs/auditing.md, as it stands there, but for the item, in a folder with a copied log."""
+    handbook = (Path(__file__).parents[2] / "docs" / "auditing.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", handbook, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert len(lines) >= 8
+    desk = tmp_path / "desk"
+    shutil.copytree(room.root / "log", desk / "log")
+    shutil.copy(room.vkey, desk / "log.vkey")
+    shutil.copy(room.workspace.keys / "first-approver.vkey", desk)
+    monkeypatch.chdir(desk)
+    monkeypatch.setenv("TRANSFER_WORKSPACE", str(room.root))  # only `prove` needs it
+    for line in lines:
+        program, *words = line.replace("ITEM", room.items()["released.txt"].item).split()
+        if program == "cp":
+            shutil.copy(*words)
+            continue
+        answer = call(*words)
+        assert answer.code == 0, (line, answer)
+        assert answer.out
