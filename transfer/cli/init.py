@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,7 +85,11 @@ def init(
 def _tell(place: Workspace, founding: Founding, folder: Path, *, json: bool) -> None:
     samples = place.demo / "samples"
     if json:
-        paths = {"workspace": place.root, "verifier_key": place.log / "log.vkey", "approver_key": founding.approver_key}
+        paths = {
+            "workspace": place.root,
+            "verifier_key": place.log / "log.vkey",
+            "approver_key": founding.approver_key.absolute(),
+        }
         paths |= {"samples": samples} if founding.demo else {}
         print_json(
             {"samples": None, **{name: os.fsencode(path).decode(errors="replace") for name, path in paths.items()}}
@@ -107,4 +110,6 @@ def _plain(name: str) -> str:
 
 
 def _host() -> str:
+    import socket
+
     return re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip(".-") or "gateway"

@@ -9,29 +9,14 @@ from typing import Annotated
 import typer
 
 from transfer import __version__
-from transfer.cli import (
-    approvals,
-    audit,
-    backup,
-    campaigns,
-    check,
-    decisions,
-    devices,
-    doctor,
-    init,
-    items,
-    people,
-    policy,
-    preview,
-    processes,
-    run,
-)
+from transfer.cli.catalogue import Commands
 from transfer.cli.options import OPENED_SITE, ROOT_WORKSPACE, WorkspaceOption
 from transfer.cli.output import complain, hint, say
 from transfer.errors import TransferError
 
 app = typer.Typer(
     name="transfer",
+    cls=Commands,
     help="A one-way media gateway: photos, videos and captions go to an isolated device, and nothing comes back.",
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help needs no rich, which costs more than all the rest of the start
@@ -57,26 +42,6 @@ def root(
 ) -> None:
     """Takes the options that may stand before the command."""
     context.ensure_object(dict)[ROOT_WORKSPACE] = workspace
-
-
-for module in (
-    init,
-    run,
-    items,
-    preview,
-    check,
-    approvals,
-    decisions,
-    campaigns,
-    people,
-    devices,
-    policy,
-    audit,
-    backup,
-    doctor,
-    processes,
-):
-    module.register(app)
 
 
 def main() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -88,11 +86,15 @@ def readable_size(size: int) -> str:
 
 def columns() -> int:
     """How wide a line may be: the terminal's width, or 80 where there is none; never too wide to read."""
+    import shutil
+
     return max(40, min(shutil.get_terminal_size((80, 24)).columns, 110))
 
 
 def paragraph(text: str, *, indent: int = 0, first: str | None = None) -> str:
     """A text in lines of the terminal's width, begun with `indent` spaces; `first` begins the first one instead."""
+    import textwrap
+
     return textwrap.fill(
         text,
         columns(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -145,6 +144,8 @@ def _make(folder: Path, site: Site) -> None:
 
 def _copy(site: Site, clean: CleanBlob, to: Path) -> None:
     """The rebuilt file, hashed on the way; never over another file."""
+    import hashlib
+
     from transfer.store.durable import world_errors
 
     digest = hashlib.sha256()
@@ -168,6 +169,8 @@ def _copy(site: Site, clean: CleanBlob, to: Path) -> None:
 
 
 def _require_same(path: Path, clean: CleanBlob) -> None:
+    import hashlib
+
     same = False
     if path.is_file() and not path.is_symlink() and path.stat().st_size == clean.size:
         with path.open("rb") as file:
