@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -87,13 +88,17 @@ def test_while_a_gateway_runs_it_is_consistent(room: Room, tmp_path: Path) -> No
     try:
         for number in range(6):
             (room.root / "staging" / "open-day" / f"more-{number}.txt").write_text(f"More of it: {number}\n")
+            while f"more-{number - 1}.txt" not in room.items() and number:
+                time.sleep(0.02)  # the one before is on its way just now
+                assert running.poll() is None
             folder = tmp_path / f"backup-{number}"
             room.must("backup", folder)
             again = restored(folder, tmp_path / f"again-{number}")
             again.must("audit", "verify")
+            assert len(again.items()) >= 4 + number
     finally:
         running.terminate()
-        running.wait(30)
+        assert running.wait(30) == 0
 
 
 def test_without_its_keys_a_backup_says_what_is_missing(room: Room, tmp_path: Path) -> None:
