@@ -15,6 +15,7 @@ from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
 from transfer.audit.show import ShownEntry
 from transfer.departures import Departures, stands_now
+from transfer.footing import Footing
 from transfer.gateway import Gateway
 from transfer.housekeeping import Housekeeping
 from transfer.intake.folder import FolderRetirer, FolderSource, FolderWatcher
@@ -45,7 +46,12 @@ _MOST_REMEMBERED = 1000
 
 
 def build_gateway(
-    site: Site, *, support: Support, announce: Callable[[ItemRow], None], tell: Callable[[ShownEntry], None]
+    site: Site,
+    *,
+    support: Support,
+    footing: Footing,
+    announce: Callable[[ItemRow], None],
+    tell: Callable[[ShownEntry], None],
 ) -> Gateway:
     """Every part of the gateway, wired. Starts the sandbox's zygotes and nothing else."""
     arrivals_bell, departures_bell, worklist = Bell(), Bell(), Worklist()
@@ -55,6 +61,7 @@ def build_gateway(
     arrivals = _arrivals(site, arrivals_bell, taken=lambda item: worklist.add([item]))
     return Gateway(
         line=line,
+        footing=footing,
         arrivals=arrivals,
         watchers=_watchers(site, arrivals),
         departures=_departures(site, post, signer),

@@ -22,6 +22,7 @@ from transfer.arrivals import Arrivals, Watchers
 from transfer.audit.publish import Publisher
 from transfer.departures import Departures
 from transfer.errors import NotSo, TransferError, Unavailable
+from transfer.footing import Footing
 from transfer.loops import Bell, Condition, Loop
 from transfer.model.events import Event, EventName, Json
 from transfer.model.findings import WaitingFor
@@ -39,6 +40,7 @@ _ALL = 1_000_000
 _IDLE_SECONDS = 0.5
 _GUARD_SECONDS = 3.0
 _ROUND_SECONDS = 30.0
+_A_DAY = 86_400.0
 
 
 @dataclass(kw_only=True)
@@ -46,6 +48,7 @@ class Gateway:
     """One running gateway. `facts` describe this run for the log: valve, scanner; `settings_sha256` what it adopts."""
 
     line: Line
+    footing: Footing
     arrivals: Arrivals
     watchers: Watchers
     departures: Departures
@@ -103,6 +106,10 @@ class Gateway:
                     loops[name].wake()
             if self.post.fault is not None:
                 self.condition.sound(_post_failed(self.post.fault))
+            try:
+                self.footing.check()
+            except Unavailable as moved:
+                self.condition.sound(moved)
         for loop in loops.values():
             loop.wake()
         for loop in loops.values():
@@ -113,24 +120,18 @@ class Gateway:
     def once(self) -> None:
         """One sweep of the guard, then all that is there as far as it can go. Raises Unavailable if it could not."""
         missing: list[Unavailable] = []
-        workers = [self._line_loop(number) for number in range(self.workers)]
+        workers = [self._line_loop(number, left=missing) for number in range(self.workers)]
         for worker in workers:
             worker.start()
         with _kept(missing):
-            if not self.post.wait_until_alive(_ROUND_SECONDS):
-                raise Unavailable(
-                    "The guard of the device's side did not come.", advice="`transfer doctor` tells what is in its way."
-                )
-            self.post.sweep(_ROUND_SECONDS)
+            self._meet_guard()
         with _kept(missing):
             self._take_what_settles()
-        self.worklist.wait_until_idle(24 * 3600)
-        with _kept(missing):
-            while self.departures.round():
-                pass
-        with _kept(missing):
-            while self.notices.round():
-                pass
+        self._patiently(self.worklist.wait_until_idle, _A_DAY)
+        for rounds in (self.departures.round, self.notices.round):
+            with _kept(missing):
+                while not self.condition.stopping.is_set() and rounds():
+                    pass
         self.condition.stopping.set()
         for worker in workers:
             worker.join(10)
@@ -138,8 +139,22 @@ class Gateway:
             raise self.condition.alarm
         if missing:
             raise missing[0]
-        for sentence in self.condition.waits.values():
-            raise Unavailable(sentence)
+
+    def _meet_guard(self) -> None:
+        if self._patiently(self.post.wait_until_alive, _ROUND_SECONDS):
+            self.post.sweep(_ROUND_SECONDS)
+        elif not self.condition.stopping.is_set():
+            raise Unavailable(
+                "The guard of the device's side did not come.", advice="`transfer doctor` tells what is in its way."
+            )
+
+    def _patiently(self, wait: Callable[[float], bool], seconds: float) -> bool:
+        """Whether what is waited for came within this time; being stopped ends the wait."""
+        until = self.monotonic() + seconds
+        while not self.condition.stopping.is_set() and self.monotonic() < until:
+            if wait(_IDLE_SECONDS):
+                return True
+        return False
 
     def _take_what_settles(self) -> None:
         until = self.monotonic() + _ROUND_SECONDS
@@ -147,7 +162,7 @@ class Gateway:
         self.arrivals.rescan_now()
         while True:
             wait = self.arrivals.round()
-            if not self.arrivals.unsettled or self.monotonic() > until:
+            if not self.arrivals.unsettled or self.monotonic() > until or self.condition.stopping.is_set():
                 return
             self.condition.stopping.wait(min(wait, _IDLE_SECONDS))
 
@@ -164,8 +179,8 @@ class Gateway:
         }
         return loops | {f"line-{number}": self._line_loop(number) for number in range(self.workers)}
 
-    def _line_loop(self, number: int) -> Loop:
-        return Loop(f"line-{number}", self._carry, period=0.0, condition=self.condition)
+    def _line_loop(self, number: int, *, left: list[Unavailable] | None = None) -> Loop:
+        return Loop(f"line-{number}", lambda: self._carry(left), period=0.0, condition=self.condition)
 
     def _arrive(self) -> float:
         if self.watchers.tend():
@@ -176,16 +191,19 @@ class Gateway:
         self.post.wait_until_alive(_GUARD_SECONDS)  # it starts beside us, and comes back within this after a fall
         return self.departures.round()
 
-    def _carry(self) -> bool:
+    def _carry(self, left: list[Unavailable] | None) -> bool:
+        """One item. Without its scanner, disk or child it is tried again; in a single round it is left where it is."""
         item = self.worklist.take(_IDLE_SECONDS)
         if item is None:
             return True
         try:
             with suppress(NotSo):  # somebody decided about it a moment ago: that decision stands
                 self.line.carry(item)
-        except Unavailable:
-            self.worklist.add([item])
-            raise
+        except Unavailable as error:
+            if left is None:
+                self.worklist.add([item])
+                raise
+            left.append(error)
         finally:
             self.worklist.done()
         return True

@@ -19,6 +19,7 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 _CALM_SECONDS = 30.0  # a process that lived this long has earned a quick restart again
 _GRACE_SECONDS = 15.0
+BEGUN, READY = b".", b"+"  # what a child says through its pipe: its settings are in order; it is at work
 READY_VARIABLE = "TRANSFER_READY_FD"
 PARENT_VARIABLE = "TRANSFER_SUPERVISOR"
 
@@ -31,7 +32,9 @@ class _Child:
     started: float = 0.0
     pause: float = _FIRST_PAUSE
     due: float = 0.0
+    after: _Child | None = None
     ready_pipe: int | None = None
+    has_begun: bool = False
     was_ready: bool = False
 
 
@@ -47,7 +50,9 @@ class Supervisor:
 
     def run(self) -> int:
         """The exit code: the gateway's own where it will not help to start it again, else 0."""
-        children = [_Child(name="guard", command=self.guard), _Child(name="gateway", command=self.gateway)]
+        gateway = _Child(name="gateway", command=self.gateway)
+        # The guard comes once the gateway holds the workspace: not to disturb another's, nor to complain a second time.
+        children = [gateway, _Child(name="guard", command=self.guard, after=gateway)]
         with self._signals():
             try:
                 return self._watch(children)
@@ -67,7 +72,7 @@ class Supervisor:
         """Starts what is due; an exit code when the whole must end with it."""
         now = time.monotonic()
         if child.process is None:
-            if now >= child.due:
+            if now >= child.due and (child.after is None or child.after.has_begun):
                 self._start(child)
             return None
         code = child.process.poll()
@@ -88,7 +93,7 @@ class Supervisor:
     def _ends_all(self, child: _Child, code: int) -> bool:
         if child.name == "gateway":
             return self.once or code in {2, 4} or not child.was_ready
-        return code == 2 and not child.was_ready
+        return code == 2
 
     def _start(self, child: _Child) -> None:
         reader, writer = os.pipe()
@@ -104,9 +109,12 @@ class Supervisor:
 
     def _note_ready(self, child: _Child) -> None:
         if child.ready_pipe is not None and select.select([child.ready_pipe], [], [], 0)[0]:
-            child.was_ready = child.was_ready or os.read(child.ready_pipe, 1) != b""
-            os.close(child.ready_pipe)
-            child.ready_pipe = None
+            said = os.read(child.ready_pipe, 16)
+            child.has_begun = child.has_begun or BEGUN in said
+            child.was_ready = child.was_ready or READY in said
+            if not said or READY in said:
+                os.close(child.ready_pipe)
+                child.ready_pipe = None
 
     def _listen(self, children: list[_Child]) -> None:
         pipes = [child.ready_pipe for child in children if child.ready_pipe is not None]
@@ -117,7 +125,7 @@ class Supervisor:
 
     def _stop_all(self, children: list[_Child]) -> None:
         """The gateway first, so that the guard still vouches for what it is just putting."""
-        for child in reversed(children):
+        for child in children:
             if child.process is None:
                 continue
             with contextlib.suppress(ProcessLookupError):

@@ -37,15 +37,19 @@ def gateway(
     _die_with_parent()
     from transfer.assembly import build_gateway
     from transfer.cli.live import Live
+    from transfer.footing import Footing
     from transfer.program_log import configure
     from transfer.store.lock import hold_workspace
 
     configure()
     site = open_site(context, workspace)
     with hold_workspace(site.workspace.lock, clock=site.clock):
+        _tell_begun()
         live = Live(site, quiet=not show)  # looks for the demo's key, which a confined process cannot
+        folders = [source.folder for source in site.settings.sources] + [site.settings.release.folder]
+        footing = Footing([*folders, site.workspace.log, site.workspace.feedback])
         support = _confine_gateway(site)
-        built = build_gateway(site, support=support, announce=live.announce, tell=live.tell)
+        built = build_gateway(site, support=support, announce=live.announce, tell=live.tell, footing=footing)
         with built.running():
             live.greet(support)
             _run(built, once=once)
@@ -58,6 +62,7 @@ def guard(context: typer.Context, workspace: WorkspaceOption = None) -> None:
     import time
 
     from transfer.cli.options import workspace_path
+    from transfer.footing import Footing
     from transfer.return_guard.watch import run_guard
     from transfer.sandbox.profiles import confine_guard
     from transfer.settings import ValveMode, load_settings
@@ -67,6 +72,7 @@ def guard(context: typer.Context, workspace: WorkspaceOption = None) -> None:
     place = Workspace(root_of(workspace_path(context, workspace)))
     settings = load_settings(place.root)
     paths = guard_paths(settings)
+    Footing([paths.release, paths.aside])
 
     def confine() -> None:
         from transfer.errors import Unavailable
@@ -116,13 +122,22 @@ def _run(built: Gateway, *, once: bool) -> None:
         built.serve(_tell_ready)
 
 
+def _tell_begun() -> None:
+    """To the supervisor: this is the gateway of this workspace, and the guard may come."""
+    from transfer.supervisor import BEGUN, READY_VARIABLE
+
+    descriptor = os.environ.get(READY_VARIABLE)
+    if descriptor is not None:
+        os.write(int(descriptor), BEGUN)
+
+
 def _tell_ready() -> None:
     """To the supervisor: a later end may be mended by another start."""
-    from transfer.supervisor import READY_VARIABLE
+    from transfer.supervisor import READY, READY_VARIABLE
 
     descriptor = os.environ.pop(READY_VARIABLE, None)
     if descriptor is not None:
-        os.write(int(descriptor), b"+")
+        os.write(int(descriptor), READY)
         os.close(int(descriptor))
 
 

@@ -7,6 +7,7 @@ A `WriteTx` is a whole decision: state change, log entry and tree frontier are i
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -84,6 +85,7 @@ class Database:
         """The existing database. Raises Misuse if there is none or it is of another version, Tampered if damaged."""
         if not _exists(path, "opening the database"):
             raise Misuse(f"There is no database at {path}.", advice="Make a workspace with `transfer init DIR`.")
+        _require_writable(path.parent)
         engine = _engine(path)
         _check_version(path, engine)
         return cls(path, engine)
@@ -148,6 +150,13 @@ class Database:
 def _exists(path: Path, doing: str) -> bool:
     with world_errors(doing):
         return path.exists()
+
+
+def _require_writable(folder: Path) -> None:
+    """Even reading writes, beside the database; SQLite would only say that it cannot open it."""
+    with world_errors("opening the database"):
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def _make_tables(path: Path) -> None:
