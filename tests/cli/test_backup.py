@@ -266,3 +266,44 @@ def test_where_to_restore_must_be_said_and_be_empty(room: Room, backup: Path, tm
     answer = call("restore", backup, "--to", tmp_path / "again", "--json")
     assert answer.code == 0
     assert answer.json["incomplete"] == []
+
+
+def test_campaigns_and_devices_are_as_the_log_left_them(room: Room, backup: Path, tmp_path: Path) -> None:
+    room.must("campaign", "close", "open-day", "--as", "helen", "--key", room.key, "--reason", "it is over")
+    room.must("device", "add", "phone")
+    room.must("device", "disable", "ipad")
+    room.publish()
+    again = restored(backup, tmp_path / "again")
+    again.must("audit", "adopt", "--log", room.root / "log")
+    before, after = (place.must("campaign", "list", "--json").json["campaigns"] for place in (room, again))
+    assert [campaign["standing"] for campaign in after] == [campaign["standing"] for campaign in before]
+    assert after[0]["standing"] != "approved"
+    devices = {one["device"]: one["disabled_at"] for one in again.must("device", "list", "--json").json["devices"]}
+    assert devices["phone"] is None
+    assert devices["ipad"] is not None
+
+
+def test_a_crash_at_any_line_of_going_on_is_made_good_by_repeating(
+    room: Room, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = room.items()["approved.txt"].item
+    room.must("withdraw", item, "--as", "helen", "--key", room.key, "--reason", "the wrong one")
+    room.publish()
+    for number, place in enumerate(
+        ("adopt", "Publisher.check_start", "_settle", "Publisher.sign", "Publisher.publish")
+    ):
+        again = restored(backup, tmp_path / f"again-{number}")
+        with monkeypatch.context() as patch:
+            patch.setattr(f"transfer.restoring.{place}", crash)
+            assert again.call("audit", "adopt", "--log", room.root / "log").code == 3  # a defect, to a user
+        repeated = again.call("audit", "adopt", "--log", room.root / "log")
+        settled = place.startswith("Publisher.") and place != "Publisher.check_start"
+        assert repeated.code == (1 if settled else 0), (place, repeated)
+        again.publish()
+        again.must("audit", "verify")
+        assert [entry["event"] for entry in events(again, "backup")].count("backup.restored") == 1
+        assert again.call("approve", item, "--as", "helen", "--key", room.key, "--public", "--risk", "low").code == 1
+
+
+def crash(*_arguments: object, **_named: object) -> None:
+    raise RuntimeError("the power went out")
