@@ -132,6 +132,8 @@ class Gateway:
             with _kept(missing):
                 while not self.condition.stopping.is_set() and rounds():
                     pass
+        with _kept(missing):
+            self._publish()
         self.condition.stopping.set()
         for worker in workers:
             worker.join(10)
