@@ -56,4 +56,4 @@ def _one(place: int) -> Dropped:  # noqa: C901 - one line for each kind
         case 18:
             return Dropped(f"really-a-png-{place}.jpg", samples.png(size, size), good=False)
         case _:
-            return Dropped(f"tail-{place}.jpg", samples.trailed(samples.jpeg(size, size)), good=False)
+            return Dropped(f"bomb-{place}.png", samples.png_claiming(40_000 + place, 40_000), good=False)

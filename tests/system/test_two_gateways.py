@@ -105,6 +105,37 @@ def test_gateway_and_guard_as_units_of_their_own(place: Place) -> None:
     place.verify()
 
 
+@pytest.mark.parametrize("where", ["staging", "release"])
+def test_another_folder_in_the_place_of_one_is_found_by_a_new_gateway(place: Place, where: str) -> None:
+    """A sync client starts afresh: what the kernel let the old gateway into is gone."""
+    with running(place) as first:
+        [before] = [member.pid for member in family(first.process.pid) if member.role == "gateway"]
+        folder = place.root / where
+        folder.rename(place.root / "former")
+        folder.mkdir()
+        place.drop_folder.mkdir(exist_ok=True)
+        wait_for(lambda: not _lives(before), 10, "the end of the old one")
+        assert f"Another folder stands at {folder}" in first.complained()
+        place.drop("after.txt", samples.text())
+        wait_for(lambda: place.counts().get("held"), 20, "the new one's work")
+        place.approve_all()
+        wait_for(lambda: place.counts().get("released"), 20, "the release")
+    place.check_release()
+    place.verify()
+
+
+def test_ctrl_c_ends_a_round_that_waits(place: Place) -> None:
+    """`--once` that waits for a file to settle, or for a guard, is ended at once all the same."""
+    place.set("intake", settle_seconds="30")
+    dropped = place.drop("words.txt", samples.text())
+    first = start(place, "--once")
+    stamps = dropped.stat()
+    os.utime(dropped, ns=(stamps.st_atime_ns, stamps.st_mtime_ns + 1))
+    began = time.monotonic()
+    stop(first, expect=None)
+    assert time.monotonic() - began < 5
+
+
 def _kill_while_starting(place: Place, *, after: float) -> None:
     first = start(place, ready=False)
     wait_for(lambda: len(_started(first.process.pid)) == 2, 20, "gateway and guard")
