@@ -142,7 +142,8 @@ def test_whatever_is_altered_missing_or_unknown_is_found(room: Room, change: Cal
 
 
 EDITED = {
-    "an entry": "UPDATE audit_entry SET leaf = replace(leaf, 'open-day', 'open-dax') WHERE i = 12",
+    "an entry": "UPDATE audit_entry SET leaf = replace(leaf, 'open-day', 'open-dax') "
+    "WHERE i = (SELECT min(i) FROM audit_index WHERE event = 'file.spooled')",
     "a hash": "UPDATE audit_entry SET h = zeroblob(32) WHERE i = 3",
     "the index": "UPDATE audit_index SET event = 'file.held' WHERE i = 8",
     "the last entry gone": "DELETE FROM audit_entry WHERE i = (SELECT max(i) FROM audit_entry)",

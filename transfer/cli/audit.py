@@ -154,9 +154,7 @@ def _verify_receipt(path: Path, verifiers: list[Ed25519Verifier], *, json: bool)
         facts = {"verified": True, "origin": checkpoint.origin, "size": checkpoint.size, "entry": dict(leaf.body)}
         print_json(facts)
         return
-    say(
-        f"Verified: entry {leaf.index} is in the log {checkpoint.origin}, as signed when it had {checkpoint.size} entries."
-    )
+    say(f"Verified: entry {leaf.index} is in the log {checkpoint.origin}, signed at {checkpoint.size} entries.")
     say(entry.decode())
 
 
