@@ -38,6 +38,7 @@ from transfer.worklist import Worklist
 
 _ALL = 1_000_000
 _IDLE_SECONDS = 0.5
+_NOTICES_REST_SECONDS = 0.05  # so that many items at once are told of together
 _GUARD_SECONDS = 3.0
 _ROUND_SECONDS = 30.0
 _A_DAY = 86_400.0
@@ -65,6 +66,7 @@ class Gateway:
     monotonic: Callable[[], float]
     arrivals_bell: Bell
     departures_bell: Bell
+    notices_bell: Bell = field(default_factory=Bell)
     condition: Condition = field(default_factory=Condition)
 
     @contextmanager
@@ -94,6 +96,7 @@ class Gateway:
         loops = self._loops()
         self.arrivals_bell.connect(loops["arrivals"].wake)
         self.departures_bell.connect(loops["departures"].wake)
+        self.notices_bell.connect(loops["notices"].wake)
         for loop in loops.values():
             loop.start()
         ready()
@@ -173,13 +176,14 @@ class Gateway:
             "arrivals": (self._arrive, 1.0),
             "departures": (self._depart, 1.0),
             "log": (self._publish, self.publish_seconds),
-            "notices": (self.notices.round, 1.0),
             "upkeep": (self._keep_up, 1.0),
         }
         loops = {
             name: Loop(name, body, period=period, condition=self.condition) for name, (body, period) in bodies.items()
         }
-        return loops | {f"line-{number}": self._line_loop(number) for number in range(self.workers)}
+        notices = Loop("notices", self.notices.round, period=1.0, rest=_NOTICES_REST_SECONDS, condition=self.condition)
+        lines = [self._line_loop(number) for number in range(self.workers)]
+        return {**loops, "notices": notices, **{line.name: line for line in lines}}
 
     def _line_loop(self, number: int, *, left: list[Unavailable] | None = None) -> Loop:
         return Loop(f"line-{number}", lambda: self._carry(left), period=0.0, condition=self.condition)
@@ -191,7 +195,9 @@ class Gateway:
 
     def _depart(self) -> bool:
         self.post.wait_until_alive(_GUARD_SECONDS)  # it starts beside us, and comes back within this after a fall
-        return self.departures.round()
+        more = self.departures.round()
+        self.notices_bell.ring()
+        return more
 
     def _carry(self, left: list[Unavailable] | None) -> bool:
         """One item. Without its scanner, disk or child it is tried again; in a single round it is left where it is."""
@@ -208,6 +214,7 @@ class Gateway:
             left.append(error)
         finally:
             self.worklist.done()
+            self.notices_bell.ring()
         return True
 
     def _publish(self) -> bool:

@@ -38,15 +38,24 @@ class Condition:
 
 
 class Loop(threading.Thread):
-    """Runs `body` every `period` seconds, sooner when `wake` is called or `body` says so.
+    """Runs `body` every `period` seconds, sooner when `wake` is called or `body` says so, but never within `rest`.
 
     `body` answers True if there is more to do at once, False if not, or the seconds until there may be something.
     """
 
-    def __init__(self, name: str, body: Callable[[], bool | float], *, period: float, condition: Condition) -> None:
+    def __init__(
+        self,
+        name: str,
+        body: Callable[[], bool | float],
+        *,
+        period: float,
+        condition: Condition,
+        rest: float = 0.0,
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._body = body
         self._period = period
+        self._rest = rest
         self._condition = condition
         self._woken = threading.Event()
         self._pause = _FIRST_PAUSE
@@ -60,6 +69,8 @@ class Loop(threading.Thread):
         """Until the condition says stop."""
         while not self._condition.stopping.is_set():
             wait = self._turn()
+            if self._rest > 0:
+                self._condition.stopping.wait(self._rest)
             if wait > 0:
                 self._woken.wait(wait)
             self._woken.clear()

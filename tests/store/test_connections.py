@@ -93,3 +93,13 @@ def test_a_reader_that_outlives_the_closing_is_closed_when_it_comes_back(tmp_pat
         assert session.driver.execute("SELECT count(*) FROM control").fetchone() == (1,)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         session.driver.execute("SELECT 1")
+
+
+def test_who_only_looks_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    many = connections(tmp_path)
+    before = many.data_version()
+    with many.writing():
+        started = time.monotonic()
+        assert many.data_version() == before
+        assert time.monotonic() - started < 1
+    many.close()

@@ -247,6 +247,9 @@ def test_data_version_changes_with_others_commits(tmp_path: Path) -> None:
     other = Database.open(tmp_path / "db")
     before = db.data_version()
     assert db.data_version() == before
+    with db.write() as tx:
+        put(tx, "ours")
+    assert db.data_version() == before, "our own changes are no news"
     with other.write() as tx:
         put(tx, "a")
     assert db.data_version() != before

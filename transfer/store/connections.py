@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Engine
 
 from transfer.errors import Misuse, Unavailable
 
+_GLANCE = 0.05  # seconds to wait for the writer, by who only wants to look
+
 
 class Session:
     """One open connection, used by one thread at a time. `connection` is what statements are carried out on."""
@@ -51,6 +53,7 @@ class Connections:
         self._patience = patience  # seconds that a writer waits for its turn
         self._turn = threading.Lock()
         self._writer: Session | None = None  # touched only by who has the turn
+        self._version = 0
         self._lock = threading.Lock()  # guards the two below
         self._idle: list[Session] = []
         self._closed = False
@@ -81,6 +84,16 @@ class Connections:
             yield session
         finally:
             self._turn.release()
+
+    def data_version(self) -> int:
+        """A number that changes when anybody but these sessions commits; the former one while the writer is busy."""
+        if self._turn.acquire(timeout=_GLANCE):
+            try:
+                self._writer = self._writer or Session(self._engine)
+                (self._version,) = self._writer.driver.execute("PRAGMA data_version").fetchone()
+            finally:
+                self._turn.release()
+        return self._version
 
     def close(self) -> None:
         """Closes all that nobody uses now; the others are closed when they come back."""

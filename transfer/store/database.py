@@ -58,7 +58,7 @@ class Database:
         self.path = path
         self._connections = Connections(engine, patience=_BUSY_MS / 1000)
         with _translated("opening the database"):
-            self._watch = Session(engine)  # PRAGMA data_version tells about other connections' commits only
+            self._connections.data_version()
 
     @classmethod
     def create(cls, path: Path) -> Database:
@@ -110,9 +110,9 @@ class Database:
             yield ReadTx(session)
 
     def data_version(self) -> int:
-        """A number that changes when any other connection commits; call it from one thread only."""
+        """A number that changes when another process commits (or another Database does, in this one)."""
         with _translated("reading the database"):
-            return int(self._watch.driver.execute("PRAGMA data_version").fetchone()[0])
+            return self._connections.data_version()
 
     def copy_to(self, path: Path) -> None:
         """One consistent copy of everything at a new `path`, 0600, durable, while others go on reading and writing.
@@ -143,7 +143,6 @@ class Database:
 
     def close(self) -> None:
         """Gives all connections back."""
-        self._watch.close()
         self._connections.close()
 
 
