@@ -67,7 +67,9 @@ class Chaos:
         if "child" in victim or self.chance.random() < AT_WORK:
             self._wait(self._at_work)
         self.live(busy="child" in victim)
-        time.sleep(self.chance.uniform(0.0, 0.4))
+        if "child" in victim:
+            self._wait(lambda: victim in self._roles(), within=1.5)
+        time.sleep(self.chance.uniform(0.0, 0.1 if "child" in victim else 0.4))
         members = self._note(family(self.running.process.pid))
         if victim == "all":
             self._note(end_family(self.running.process.pid))
@@ -117,10 +119,13 @@ class Chaos:
     def _at_work(self) -> bool:
         return self._starts() > self.starts
 
-    def _wait(self, true: Callable[[], object]) -> None:
+    def _roles(self) -> set[str]:
+        return {member.role for member in family(self.running.process.pid)}
+
+    def _wait(self, true: Callable[[], object], *, within: float = 4) -> None:
         """For a bounded while: the gateway may be what was killed a moment ago."""
         with contextlib.suppress(AssertionError):
-            self.waited += wait_for(true, 4, "it")
+            self.waited += wait_for(true, within, "it")
 
     def _kill(self, member: Process) -> None:
         self.met[member.role] += 1
