@@ -21,7 +21,7 @@ _QUOTED = re.compile(r"`(transfer [^`]+)`")
 _TYPED = re.compile(r"^\s*(?:\$ |# )?(?:sudo (?:-u \S+ )?)?((?:\S*/)?transfer [a-z].*)$", re.MULTILINE)
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 # What a sentence may say of the program that is no command to type.
-_NO_COMMAND = {"transfer COMMAND", "transfer init/run"}
+_NO_COMMAND = {"transfer COMMAND", "transfer COMMAND --help"}
 
 
 def shown(path: Path) -> Iterator[str]:
