@@ -69,6 +69,7 @@ class Pool:
         self._limits = limits
         self._strict = strict
         self._workers = workers
+        self._cores = os.cpu_count() or 1  # asked once: the system reads it from a file
         self._free = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()  # guards the three below
         self._idle: list[Worker] = []
@@ -134,11 +135,10 @@ class Pool:
     def give_back(self, worker: Worker) -> None:
         """For LeasedChild: keeps the child for the next file, unless it has served its time."""
         worker.files += 1
-        cores = os.cpu_count() or 1
         spent = (
             self._strict
             or worker.files >= self._limits.files
-            or worker.busy_seconds * cores * 2 > self._limits.cpu_seconds
+            or worker.busy_seconds * self._cores * 2 > self._limits.cpu_seconds
             or not worker.tell(render_request(Rest()))
         )
         with self._lock:
