@@ -100,7 +100,9 @@ def test_names_of_every_kind_become_safe_ones(busy: Place, folder: Path) -> None
         assert not released.startswith((b".", b"-", b" "))
         assert len(released) <= 200
     wait_for(lambda: os.listdir(os.fsencode(folder)) == [], 10, "the originals' end")
-    assert len(list((busy.workspace.feedback / "open-day" / folder.name).iterdir())) == len(NAMES)
+    told = busy.workspace.feedback / "open-day" / folder.name
+    wait_for(lambda: {name[:9] for name in os.listdir(told)} == {"RELEASED "}, 10, "the feedback")
+    assert len(os.listdir(told)) == len(NAMES)
 
 
 def test_what_is_no_plain_file_is_refused_and_stays(busy: Place, folder: Path) -> None:
