@@ -26,11 +26,9 @@ def test_the_rights_of_each_version() -> None:
     assert handled_access(5) == handled_access(6) == handled_access(7) == Access(0xFFFF)
 
 
-@pytest.mark.parametrize("version", range(1, 9))
+@pytest.mark.parametrize("version", range(1, interface_version() + 1))
 def test_every_version_that_the_kernel_has_can_be_asked_for(tmp_path: Path, version: int) -> None:
     """A newer kernel keeps the older interfaces, so this tries each of them."""
-    if version > interface_version():
-        pytest.skip("newer than this kernel")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "file").write_bytes(b"x")
     (tmp_path / "out").write_bytes(b"x")
