@@ -1,0 +1,96 @@
+"""The bench really runs: small sizes here, whatever they measure; what it writes has the form that the docs state."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+TOP = Path(__file__).resolve().parents[2]
+FORM = Draft202012Validator(json.loads((TOP / "scripts" / "benchmarks" / "bench.schema.json").read_text()))
+SMALL = ("--quick", "--pictures", "6", "--entries", "3000", "--items", "300", "--video", "3", "--large", "3")
+
+
+def bench(tmp_path: Path, *arguments: str, within: float = 240) -> tuple[subprocess.CompletedProcess[str], Any]:
+    """`scripts/bench` in this interpreter's environment, and what it wrote."""
+    written = tmp_path / "bench.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments, "--json", str(written), "--folder", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": f"{TOP}:{TOP / 'scripts'}"},
+        capture_output=True,
+        text=True,
+        timeout=within,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done, json.loads(written.read_text()) if written.exists() else None
+
+
+def test_quick_measures_write_what_the_format_says(tmp_path: Path) -> None:
+    done, found = bench(tmp_path, *SMALL, "--only", "help", "--only", "log-append", "--only", "log-verify")
+    assert done.returncode in {0, 1}, done.stderr
+    FORM.validate(found)
+    assert [measure["name"] for measure in found["measures"]] == ["help", "log-append", "log-fsync", "log-verify"]
+    assert found["met"] is (done.returncode == 0)
+    assert found["met"] is all(measure["met"] for measure in found["measures"])
+    for measure in found["measures"]:
+        assert measure["ours"]["value"] > 0
+        assert measure["ratio"] == pytest.approx(measure["ours"]["value"] / measure["beside"]["value"], rel=0.01)
+        assert measure["what"] in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json"], "it clears up"
+
+
+@pytest.mark.slow
+def test_the_measures_with_a_running_gateway(tmp_path: Path) -> None:
+    names = ("pictures", "growth", "video", "memory")
+    done, found = bench(tmp_path, *SMALL, *(word for name in names for word in ("--only", name)))
+    assert done.returncode in {0, 1}, done.stderr
+    FORM.validate(found)
+    assert [measure["name"] for measure in found["measures"]] == list(names)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json"]
+
+
+def test_a_missed_budget_is_told(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from benchmarks import __main__, command_line\n"
+        "from benchmarks.results import FEWER, Budget\n"
+        "measure = command_line.measure\n"
+        "def strict(*, rounds):\n"
+        "    result = measure(rounds=1)\n"
+        "    result.budget = Budget(kind=FEWER, value=0.001, of='ratio')\n"
+        "    return result\n"
+        "command_line.measure = strict\n"
+        "sys.exit(__main__.main())\n"
+    )
+    written = tmp_path / "bench.json"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--only", "help", "--json", str(written), "--folder", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": f"{TOP}:{TOP / 'scripts'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "over budget: help" in done.stderr
+    assert "✗ help" in done.stdout
+    assert json.loads(written.read_text())["met"] is False
+
+
+@pytest.mark.parametrize("arguments", [("--only", "speed"), ("--pictures", "0"), ("--folder", "/nowhere/at/all")])
+def test_wrong_options_are_misuse(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        env={**os.environ, "PYTHONPATH": f"{TOP}:{TOP / 'scripts'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert arguments[0] in done.stderr or arguments[1] in done.stderr
