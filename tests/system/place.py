@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,9 +192,12 @@ class Place:
             found += [path for path in folder.rglob("*") if path.name.startswith((".part-", "part-"))]
         return found
 
-    def check_release(self) -> None:
-        """What lies in the release folder is exactly what the records say: names, bytes, and nothing else."""
-        released = [row for row in self.rows() if row.state is State.RELEASED]
+    def check_release(self, *, removed: Collection[str] = ()) -> None:
+        """What lies in the release folder is exactly what the records say: names, bytes, and nothing else.
+
+        `removed` are items that the device's side took away.
+        """
+        released = [row for row in self.rows() if row.state is State.RELEASED and row.item not in removed]
         names = [row.released_as for row in released]
         assert len(set(names)) == len(names)
         there = {path.name: path.read_bytes() for path in self.release.iterdir()}

@@ -1,9 +1,10 @@
 """SIGKILL at random instants to any process of a busy gateway, and to all at once.
 
-While files of all kinds are dropped, signed for and released, and foreign things are planted on the device's side,
-processes die. After each death the log verifies, approvals included; in the end nothing is lost, nothing was released
-twice or unapproved, and nothing half done lies about. TRANSFER_KILLS says how often, TRANSFER_SEED makes it the same
-choices again (the instants depend on the machine).
+While files of all kinds are dropped, signed for, released and taken back, and while somebody on the device's side
+plants, alters and removes things, processes die. After each death the log verifies, approvals included; in the end
+nothing is lost, nothing was released twice or unapproved, and nothing half done lies about.
+
+TRANSFER_KILLS says how often, TRANSFER_SEED makes it the same choices again (the instants depend on the machine).
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Chaos:
         self.verified = 0
         self.to_drop: list[Dropped] = list(mixture(FILES))
         self.planted: list[bytes] = []
+        self.meddled: dict[str, set[str]] = {"altered": set(), "removed": set(), "withdrawn": set()}
         self.seen: dict[int, str] = {}
         self.starts = 0
         self.waited = 0.0
@@ -91,6 +93,26 @@ class Chaos:
         if len(self.planted) < PLANTED and self.chance.random() < 0.1:
             self.planted.append(b"planted %d" % len(self.planted))
             (self.place.release / f"planted-{len(self.planted)}.txt").write_bytes(self.planted[-1])
+        if self.chance.random() < 0.15:
+            self._meddle(self.chance.choice(list(self.meddled)))
+
+    def _meddle(self, how: str) -> None:
+        """Something happens to a release that nothing happened to yet."""
+        touched = set[str]().union(*self.meddled.values())
+        rows = [row for row in self.place.rows() if row.state is State.RELEASED and row.item not in touched]
+        if not rows:
+            return
+        row = self.chance.choice(rows)
+        there = self.place.release / str(row.released_as)
+        if how == "withdrawn":
+            self.place.withdraw(row.item)
+        elif how == "removed":
+            there.unlink()
+        else:
+            with there.open("r+b") as file:
+                file.seek(0, os.SEEK_END)
+                file.write(b"an addition")
+        self.meddled[how].add(row.item)
 
     def finish(self) -> None:
         """All that was dropped goes as far as it can."""
@@ -102,12 +124,21 @@ class Chaos:
         def over() -> bool:
             self.place.approve_all()
             counts = self.place.counts()
-            return sum(counts.values()) >= FILES and set(counts) <= {"released", "refused"}
+            return sum(counts.values()) >= FILES and set(counts) <= {"released", "refused", "withdrawn"}
 
         wait_for(over, 60, "the end of the line")
+        for event, how in (
+            ("release.restored", "altered"),
+            ("release.removed", "removed"),
+            ("file.withdrawn", "withdrawn"),
+        ):
+            wait_for(lambda: self.items(event) == self.meddled[how], 20, event)  # noqa: B023 - used at once
         wait_for(lambda: not self.still_planted(), 20, "moving aside what was planted")
         stop(self.running)
         self._all_gone()
+
+    def items(self, event: str) -> set[str]:
+        return {entry["item"] for entry in self.place.entries(event)}
 
     def still_planted(self) -> list[str]:
         return [name for name in os.listdir(self.place.release) if name.startswith("planted")]
@@ -187,16 +218,16 @@ def test_killed_at_random_instants(place: Place, adopting: None) -> None:
 
 def _check(chaos: Chaos, place: Place) -> None:
     place.verify()
-    place.check_release()
+    place.check_release(removed=chaos.meddled["removed"])
     assert place.leftovers() == []
-    _nothing_lost(place)
-    _released_once(place)
+    _nothing_lost(chaos, place)
+    _released_once(chaos, place)
     _planted_is_recorded(chaos, place)
     states = {row.name.text: row.state for row in place.rows()}
     assert {dropped.name for dropped in mixture(FILES)} == set(states)
 
 
-def _nothing_lost(place: Place) -> None:
+def _nothing_lost(chaos: Chaos, place: Place) -> None:
     """Every file that was dropped is an item; a good one was released, a bad one refused with an entry."""
     rows = place.rows()
     by_sha256 = collections.Counter(row.sha256 for row in rows)
@@ -205,7 +236,8 @@ def _nothing_lost(place: Place) -> None:
     good = {hashlib.sha256(each.content).hexdigest(): each.good for each in mixture(FILES)}
     refused = {entry["item"] for entry in place.entries("file.refused")}
     for row in rows:
-        assert (row.state is State.RELEASED) == good[str(row.sha256)] or row.item in _killed_with_it(place), row
+        ended = State.WITHDRAWN if row.item in chaos.meddled["withdrawn"] else State.RELEASED
+        assert (row.state is ended) == good[str(row.sha256)] or row.item in _killed_with_it(place), row
         assert (row.state is State.REFUSED) == (row.item in refused), row
     for row in rows:
         blob = place.workspace.raw / str(row.sha256)[:2] / str(row.sha256)
@@ -224,7 +256,7 @@ def _killed_with_it(place: Place) -> set[str]:
     }
 
 
-def _released_once(place: Place) -> None:
+def _released_once(chaos: Chaos, place: Place) -> None:
     """One release an item, one name a release; no entry of a release without one that announced it."""
     released = place.entries("file.released")
     items = [entry["item"] for entry in released]
@@ -232,8 +264,9 @@ def _released_once(place: Place) -> None:
     announced = [(entry["item"], entry["file"]["sha256"]) for entry in place.entries("file.releasing")]
     assert len(announced) == len(set(announced))
     assert {(entry["item"], entry["file"]["sha256"]) for entry in released} <= set(announced)
-    assert place.entries("release.altered") == []
-    assert place.entries("release.removed") == []
+    assert chaos.items("release.altered") == chaos.meddled["altered"]
+    for event in ("release.removed", "file.withdrawn", "release.restored"):
+        assert len(place.entries(event)) == len(chaos.items(event)), event  # each once
 
 
 def _planted_is_recorded(chaos: Chaos, place: Place) -> None:

@@ -14,7 +14,15 @@ from tests import samples
 from tests.system.place import Place, end_family, family, running, start, stop, wait_for
 
 
-@pytest.mark.parametrize("arguments", [("run",), ("run", "--once"), ("process", "gateway")], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--once"),
+        pytest.param(("run",), marks=pytest.mark.slow),
+        pytest.param(("process", "gateway"), marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
 def test_the_second_refuses_and_says_who_holds_it(place: Place, arguments: tuple[str, ...]) -> None:
     with running(place) as first:
         [gateway] = [member.pid for member in family(first.process.pid) if member.role == "gateway"]
@@ -46,6 +54,7 @@ def test_after_a_kill_of_the_supervisor_nobody_is_left_and_the_next_one_starts(p
     place.verify()
 
 
+@pytest.mark.slow
 def test_a_supervisor_killed_while_it_starts_the_others_leaves_no_orphan(place: Place) -> None:
     """The others may not even have begun when their parent dies."""
     for delay in (0.0, 0.05, 0.15, 0.4):
@@ -53,6 +62,7 @@ def test_a_supervisor_killed_while_it_starts_the_others_leaves_no_orphan(place: 
     place.must("run", "--once", "--quiet")
 
 
+@pytest.mark.slow
 def test_killed_children_of_a_dead_gateway_hold_nothing(place: Place) -> None:
     """Stopped processes cannot die on their own: even those do not keep the workspace."""
     first = start(place)
@@ -74,6 +84,7 @@ def test_killed_children_of_a_dead_gateway_hold_nothing(place: Place) -> None:
         end_family(first.process.pid)
 
 
+@pytest.mark.slow
 def test_gateway_and_guard_as_units_of_their_own(place: Place) -> None:
     """As systemd would run them: without the supervisor, in any order, each ended by itself."""
     import subprocess
@@ -105,7 +116,7 @@ def test_gateway_and_guard_as_units_of_their_own(place: Place) -> None:
     place.verify()
 
 
-@pytest.mark.parametrize("where", ["staging", "release"])
+@pytest.mark.parametrize("where", ["staging", pytest.param("release", marks=pytest.mark.slow)])
 def test_another_folder_in_the_place_of_one_is_found_by_a_new_gateway(place: Place, where: str) -> None:
     """A sync client starts afresh: what the kernel let the old gateway into is gone."""
     with running(place) as first:
