@@ -38,7 +38,7 @@ from transfer.worklist import Worklist
 
 _ALL = 1_000_000
 _IDLE_SECONDS = 0.5
-_NOTICES_REST_SECONDS = 0.05  # so that many items at once are told of together
+_NOTICES_REST_SECONDS = 0.25  # so that many items at once are told of together; a single one is told of at once
 _GUARD_SECONDS = 3.0
 _ROUND_SECONDS = 30.0
 _A_DAY = 86_400.0
@@ -195,9 +195,7 @@ class Gateway:
 
     def _depart(self) -> bool:
         self.post.wait_until_alive(_GUARD_SECONDS)  # it starts beside us, and comes back within this after a fall
-        more = self.departures.round()
-        self.notices_bell.ring()
-        return more
+        return self.departures.round()
 
     def _carry(self, left: list[Unavailable] | None) -> bool:
         """One item. Without its scanner, disk or child it is tried again; in a single round it is left where it is."""
