@@ -55,7 +55,7 @@ kind = {scanner}
 [sandbox]
 # workers = 0                   # processes that open files; 0: one for each processor core
 # memory_mb = 2048              # of each
-# seconds = 600                 # for one step with one file
+# seconds = 600                 # the longest that one step with one file may take
 # strict = false                # true: a new process for every file (slower)
 
 [log]

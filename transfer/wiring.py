@@ -181,7 +181,7 @@ def build_pools(settings: Settings) -> tuple[Pool, Pool]:
     """The sandbox children: those that see raw bytes, and those that never do."""
     sandbox = settings.sandbox
     prefer = settings.valve.mode is ValveMode.PREFER
-    limits = ChildLimits(memory_bytes=sandbox.memory_mb * 1024 * 1024)
+    limits = ChildLimits(memory_bytes=sandbox.memory_mb * 1024 * 1024, request_seconds=sandbox.seconds)
     workers = worker_count(settings)
     media = Pool(role=Role.MEDIA, workers=workers, limits=limits, strict=sandbox.strict, prefer=prefer)
     residue = Pool(role=Role.RESIDUE, workers=workers, limits=limits, strict=sandbox.strict, prefer=prefer)

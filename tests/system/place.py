@@ -63,7 +63,7 @@ def run_command(*arguments: str | Path, cwd: Path, within: float = 90, **environ
     done = subprocess.run(
         [sys.executable, "-m", "transfer", *map(str, arguments)],
         cwd=cwd,
-        env=_environment(environment),
+        env=source_environment(**environment),
         capture_output=True,
         text=True,
         timeout=within,
@@ -73,7 +73,8 @@ def run_command(*arguments: str | Path, cwd: Path, within: float = 90, **environ
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def _environment(more: dict[str, str]) -> dict[str, str]:
+def source_environment(**more: str) -> dict[str, str]:
+    """The environment in which `transfer` is the one of this source tree."""
     source = str(Path(__file__).resolve().parents[2])
     return {**os.environ, "PYTHONPATH": source, "NO_COLOR": "1", **more}
 
@@ -237,7 +238,7 @@ def start(place: Place, *arguments: str, ready: bool = True, within: float = 40)
         process = subprocess.Popen(
             [sys.executable, "-m", "transfer", "run", "-w", str(place.root), *arguments],
             cwd=place.root.parent,
-            env=_environment({}),
+            env=source_environment(),
             stdout=writes,
             stderr=complains,
             start_new_session=True,

@@ -6,12 +6,14 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from tests import samples
-from tests.system.place import Place, end_family, family, running, start, stop, wait_for
+from tests.system.place import Place, end_family, family, running, source_environment, start, stop, wait_for
 
 
 @pytest.mark.parametrize(
@@ -87,14 +89,10 @@ def test_killed_children_of_a_dead_gateway_hold_nothing(place: Place) -> None:
 @pytest.mark.slow
 def test_gateway_and_guard_as_units_of_their_own(place: Place) -> None:
     """As systemd would run them: without the supervisor, in any order, each ended by itself."""
-    import subprocess
-    import sys
-
-    from tests.system.place import _environment
 
     def begin(name: str) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-m", "transfer", "process", name, "-w", str(place.root)]
-        return subprocess.Popen(words, env=_environment({}), cwd=place.root.parent, stderr=subprocess.PIPE)
+        return subprocess.Popen(words, env=source_environment(), cwd=place.root.parent, stderr=subprocess.PIPE)
 
     guard, gateway = begin("guard"), begin("gateway")
     try:

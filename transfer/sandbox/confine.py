@@ -31,7 +31,7 @@ class ChildLimits:
 
     `memory_bytes` come on top of what the warmed interpreter has already; `cpu_seconds` are of its whole life, all
     threads together; `file_bytes` bound its output; `files` is how many files a reused child serves before it is
-    replaced. The time for one file comes with each request.
+    replaced. The time for one step with one file comes with each request; `request_seconds` bound it.
     """
 
     memory_bytes: int = 1024 * _MIB
@@ -40,6 +40,7 @@ class ChildLimits:
     descriptors: int = 64
     tasks: int = 8192  # of the whole user, where the kernel counts them (not for root): a backstop
     files: int = 200
+    request_seconds: int = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

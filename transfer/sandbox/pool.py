@@ -66,9 +66,8 @@ class Pool:
     ) -> None:
         if workers < 1:
             raise Misuse("A sandbox needs at least one worker.", advice="Set [sandbox] workers to 1 or more.")
-        self._limits = limits
-        self._strict = strict
-        self._workers = workers
+        self.patience = limits.request_seconds
+        self._limits, self._strict, self._workers = limits, strict, workers
         self._cores = os.cpu_count() or 1  # asked once: the system reads it from a file
         self._free = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()  # guards the three below
@@ -276,7 +275,7 @@ class LeasedChild:
             worker = self._worker = self._worker or self._pool.take()
             try:
                 with handed_over(read=read, write=write) as descriptors:
-                    answer = worker.ask(message, descriptors, seconds=seconds)
+                    answer = worker.ask(message, descriptors, seconds=min(seconds, self._pool.patience))
                 return parse_reply(answer, to=request)
             except Malformed as error:
                 self.discard(waiting=write is not None)
