@@ -7,12 +7,13 @@ What enters: rows of the register that changed, and new entries about the device
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from transfer.audit.show import ShownEntry, show_entry
 from transfer.model.clock import Clock
 from transfer.model.events import EventName
+from transfer.model.identifiers import ItemId
 from transfer.policy.explain import explain
 from transfer.store import journal
 from transfer.store.database import Database, ReadTx
@@ -46,12 +47,14 @@ class Notices:
     tell: Callable[[ShownEntry], None]
     change: int = 0
     entry: int = 0
+    unsure: set[ItemId] = field(default_factory=set)  # of what may hang there although that was never recorded
 
     def begin(self) -> None:
         """Announces only what happens from now on."""
         with self.db.read() as tx:
             self.change = self.register.last_change(tx)
             self.entry = journal.head(tx).size
+            self.unsure = self.register.never_told(tx)
 
     def round(self) -> bool:
         """Whether there may be more at once. Raises Unavailable."""
@@ -65,15 +68,21 @@ class Notices:
         for number, row in changed:
             self.announce(row)
             self.change = number
+        if due:
+            self._put_up(due)
+        return len(due) == _BATCH or len(changed) == _BATCH
+
+    def _put_up(self, due: list[ItemRow]) -> None:
+        first = {row.item for row in due if not row.ever_told} - self.unsure
+        self.unsure |= first  # until it is recorded
         with self.board.posting() as post:
             for row in due:
                 heading, text = explain(row)
-                post(row, text, heading)
-        if due:
-            with self.db.write() as tx:
-                for row in due:
-                    self.register.feedback_done(tx, row.item, row.change)
-        return len(due) == _BATCH or len(changed) == _BATCH
+                post(row, text, heading, row.item in first)
+        with self.db.write() as tx:
+            for row in due:
+                self.register.feedback_done(tx, row.item, row.change)
+        self.unsure.difference_update(row.item for row in due)
 
     def _news(self, tx: ReadTx) -> tuple[list[ShownEntry], int]:
         """The new entries that somebody at the terminal wants to know of, and up to where that is."""

@@ -173,7 +173,7 @@ def test_many_notices_at_once_open_few_folders_and_make_each_durable_once(
     most = 0
     with board.posting() as post:
         for number in range(200):
-            post(row_of(1, post=safe_name(f"post-{number}")), "text", "WAITING")
+            post(row_of(1, post=safe_name(f"post-{number}")), "text", "WAITING", False)
             most = max(most, len(os.listdir("/proc/self/fd")))
     assert most < len(before) + 70
     assert len(listing(tmp_path)) == 200
@@ -182,7 +182,7 @@ def test_many_notices_at_once_open_few_folders_and_make_each_durable_once(
     monkeypatch.setattr(os, "fsync", lambda descriptor: (made_durable.append(descriptor), fsync(descriptor)))
     with board.posting() as post:
         for number in (1, 2, 3):
-            post(row_of(number, name=f"{number}.jpg"), "text", "WAITING")
+            post(row_of(number, name=f"{number}.jpg"), "text", "WAITING", False)
     assert len(made_durable) == 3 + 1  # the texts, and once the names
     assert set(os.listdir("/proc/self/fd")) == before
 
@@ -201,6 +201,6 @@ def test_a_failing_disk_leaves_no_folder_open(
     with pytest.raises(Unavailable), contextlib.ExitStack() as block:  # noqa: PT012 -- the end of the block raises
         post = block.enter_context(board.posting())
         for step in ("a", "b"):
-            post(row_of(1, post=safe_name(step)), "text", "WAITING")
+            post(row_of(1, post=safe_name(step)), "text", "WAITING", False)
         monkeypatch.setattr(os, "fsync", fail)
     assert set(os.listdir("/proc/self/fd")) == before

@@ -26,7 +26,7 @@ _TAIL_BYTES = 64
 _OPEN_FOLDERS = 64
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-Post = Callable[[ItemRow, str, str], None]  # the item, the text, the heading
+Post = Callable[[ItemRow, str, str, bool], None]  # the item, the text, the heading, whether it is its first
 
 
 class Noticeboard:
@@ -38,18 +38,19 @@ class Noticeboard:
     def post(self, row: ItemRow, text: str, heading: str) -> None:
         """One notice, as `posting` puts it up; durable when this returns."""
         with self.posting() as post:
-            post(row, text, heading)
+            post(row, text, heading, False)
 
     @contextlib.contextmanager
     def posting(self) -> Iterator[Post]:
         """Puts up any number of notices, each in place of its item's former one; the same again changes nothing.
 
         Each is atomic, and all are durable at the end of the block: a text before its file gets its name, the names
-        then. `heading` is one of HEADINGS, `text` any lines. Raises Unavailable, and Misuse for another heading.
+        then. `heading` is one of HEADINGS, `text` any lines; `first` says that no notice of this item was ever put up,
+        so that none is looked for. Raises Unavailable, and Misuse for another heading.
         """
         changed: dict[tuple[str, ...], int] = {}  # folders, open until their names are durable
 
-        def post(row: ItemRow, text: str, heading: str) -> None:
+        def post(row: ItemRow, text: str, heading: str, first: bool) -> None:
             if heading not in HEADINGS:
                 raise Misuse(f"{heading!a} is no heading of the notice board.", advice=f"One of {', '.join(HEADINGS)}.")
             steps = _steps(row)
@@ -58,7 +59,7 @@ class Noticeboard:
                     if len(changed) >= _OPEN_FOLDERS:
                         _settle(changed)
                     changed[steps] = self._open(steps)
-                _put_up(changed[steps], row, text, heading)
+                _put_up(changed[steps], row, text, heading, first=first)
 
         try:
             yield post
@@ -109,14 +110,15 @@ def _steps(row: ItemRow) -> tuple[str, ...]:
     return tuple(filter(None, (row.campaign, row.post.text if row.post else None)))
 
 
-def _put_up(folder: int, row: ItemRow, text: str, heading: str) -> None:
+def _put_up(folder: int, row: ItemRow, text: str, heading: str, *, first: bool) -> None:
     content = f"{text.rstrip()}\n\n{_signature(row)}\n".encode("utf-8", "replace")
     name = _free_name(folder, row, heading)
     if _content(folder, name, len(content) + 1) != content:
         _replace(folder, name, content, temporary=TEMPORARY_PREFIX + row.item)
     # A crash from here to the end of the block leaves two notices of one item, one, or none. Who posts counts an item
     # as told only after the block, so that the next start posts again and puts it right.
-    _remove_former(folder, row, keep=name)
+    if not first:
+        _remove_former(folder, row, keep=name)
 
 
 def _settle(changed: dict[tuple[str, ...], int]) -> None:
@@ -189,10 +191,12 @@ def _opened(folder: int, name: str) -> Iterator[int | None]:
 
 def _replace(folder: int, name: str, content: bytes, *, temporary: str) -> None:
     """`temporary` is one for all of an item's notices: what a crash leaves of one, the next one removes."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=folder)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
+    try:
+        descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
+    except FileExistsError:
+        os.unlink(temporary, dir_fd=folder)
+        descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
     with gone_on_failure(folder, temporary):
         try:
             write_all(descriptor, content)

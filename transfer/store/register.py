@@ -57,6 +57,7 @@ class ItemRow:
     arrival: Arrival
     retired: bool
     change: int
+    ever_told: bool  # whether a notice for staff was ever put up, as far as that was recorded
 
 
 class Register:
@@ -221,6 +222,11 @@ class Register:
         """Staff were told of this item as it was at `seen_change` (`ItemRow.change`); a later change stays due."""
         TOLD.run(tx, {"which": item, "seen": seen_change})
 
+    def never_told(self, tx: ReadTx) -> set[ItemId]:
+        """Items whose first notice is due."""
+        query = select(ITEM.c.item).where(ITEM.c.told < ITEM.c.changed, ITEM.c.told == 0)
+        return {ItemId(found) for found in tx.connection.scalars(query)}
+
     def feedback_again(self, tx: WriteTx) -> None:
         """All feedback is due again: after a restore, into a folder that has none."""
         tx.connection.execute(update(ITEM).values(told=0))
@@ -284,6 +290,7 @@ def _item_row(found: Row[Any]) -> ItemRow:
             arrival=parse_arrival(found.arrival),
             retired=bool(found.retired),
             change=found.changed,
+            ever_told=found.told > 0,
         )
     except ValueError as error:
         raise Tampered(f"The row of item {found.item!a} cannot be read.", advice="Restore the last backup.") from error
