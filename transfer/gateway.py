@@ -21,7 +21,7 @@ from transfer import __version__
 from transfer.arrivals import Arrivals, Watchers
 from transfer.audit.publish import Publisher
 from transfer.departures import Departures
-from transfer.errors import NotSo, TransferError, Unavailable
+from transfer.errors import NotSo, Tampered, TransferError, Unavailable
 from transfer.footing import Footing
 from transfer.loops import Bell, Condition, Loop
 from transfer.model.events import Event, EventName, Json
@@ -111,7 +111,7 @@ class Gateway:
                 self.condition.sound(_post_failed(self.post.fault))
             try:
                 self.footing.check()
-            except Unavailable as moved:
+            except (Unavailable, Tampered) as moved:
                 self.condition.sound(moved)
         for loop in loops.values():
             loop.wake()

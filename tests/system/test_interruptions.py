@@ -15,7 +15,17 @@ from pathlib import Path
 import pytest
 
 from tests import samples
-from tests.system.place import Place, Running, family, running, source_environment, wait_for
+from tests.system.place import (
+    Place,
+    Running,
+    end_family,
+    family,
+    running,
+    source_environment,
+    start,
+    stop,
+    wait_for,
+)
 
 
 def test_what_happened_while_nothing_ran_is_found_by_the_next_round(place: Place) -> None:
@@ -68,6 +78,7 @@ def test_the_guard_works_while_the_gateway_hangs(place: Place) -> None:
     place.verify()
 
 
+@pytest.mark.slow
 def test_a_child_that_hangs_costs_one_file_and_no_more_time_than_the_settings_say(place: Place) -> None:
     place.set("sandbox", seconds="5", workers="1")
     place.drop("first.txt", b"first\n")
@@ -82,6 +93,7 @@ def test_a_child_that_hangs_costs_one_file_and_no_more_time_than_the_settings_sa
     place.verify()
 
 
+@pytest.mark.slow
 def test_without_any_capability(place: Place) -> None:
     """As the ordinary user that it should run as: nothing rests on root's powers."""
     if shutil.which("setpriv") is None:
@@ -98,6 +110,49 @@ def test_without_any_capability(place: Place) -> None:
     assert place.counts() == {"held": 1, "refused": 1, "released": 1}  # readable now: it is taken up anew
     assert _powerless(place, "doctor") == 0
     place.check_release()
+    place.verify()
+
+
+def test_nobody_listens_to_the_terminal_any_more(place: Place) -> None:
+    """As in `transfer run | head`: what is shown is a convenience, and its end is not the gateway's."""
+    command = [sys.executable, "-m", "transfer", "run", "-w", str(place.root)]
+    err = place.root.parent / "closed.err"
+    with err.open("wb") as complains:
+        process = subprocess.Popen(command, env=source_environment(), stdout=subprocess.PIPE, stderr=complains)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        for number in range(8):
+            place.drop(f"{number}.txt", b"number %d\n" % number)
+            wait_for(lambda: place.counts().get("held") == number + 1, 15, "the verdict")  # noqa: B023 - used at once
+        place.approve_all()
+        wait_for(lambda: place.counts() == {"released": 8}, 15, "the releases")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        end_family(process.pid)
+        process.wait()
+    assert "defect" not in err.read_text()
+    assert "Exception" not in err.read_text()
+
+
+def test_the_database_taken_away_from_under_a_running_gateway(place: Place) -> None:
+    """What it went on to write would be lost: it stops at once, and says so."""
+    gateway = start(place)
+    try:
+        place.close()
+        place.workspace.db.rename(place.root.parent / "kept")
+        assert gateway.process.wait(10) == 4
+        gateway.ended = True
+    finally:
+        end_family(gateway.process.pid)
+    assert "database" in gateway.complained()
+    (place.root.parent / "kept").rename(place.workspace.db)
+    stop(gateway)
+    place.drop("words.txt", samples.text())
+    place.must("run", "--once", "--quiet")
+    assert place.counts() == {"held": 1}
     place.verify()
 
 

@@ -105,9 +105,14 @@ class Live:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour and colour else text
 
     def _print(self, text: str) -> None:
-        if not self._quiet:
+        if self._quiet:
+            return
+        try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
+        except OSError:  # nobody looks any more, as after `transfer run | head`; the gateway goes on
+            self._quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _words(row: ItemRow) -> str:

@@ -47,7 +47,7 @@ def gateway(
         _tell_begun()
         live = Live(site, quiet=not show)  # looks for the demo's key, which a confined process cannot
         folders = [source.folder for source in site.settings.sources] + [site.settings.release.folder]
-        footing = Footing([*folders, site.workspace.log, site.workspace.feedback])
+        footing = Footing([*folders, site.workspace.log, site.workspace.feedback], records=site.workspace.database)
         support = _confine_gateway(site)
         built = build_gateway(site, support=support, announce=live.announce, tell=live.tell, footing=footing)
         with built.running():
