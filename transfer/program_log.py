@@ -5,6 +5,8 @@ The transfer log (`audit`) is something else: this one may be lost.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import MutableMapping
@@ -24,9 +26,20 @@ def configure() -> None:
             structlog.processors.format_exc_info if debug else _where,
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Spoken()),
         cache_logger_on_first_use=True,
     )
+
+
+class _Spoken(io.StringIO):
+    """Standard error, for as long as somebody listens: a log that cannot be written stops nothing."""
+
+    def write(self, text: str, /) -> int:
+        """Drops what nobody hears."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        return len(text)
 
 
 def _where(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

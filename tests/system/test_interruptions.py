@@ -113,12 +113,18 @@ def test_without_any_capability(place: Place) -> None:
     place.verify()
 
 
-def test_nobody_listens_to_the_terminal_any_more(place: Place) -> None:
+@pytest.mark.parametrize("both", [False, True], ids=["standard output", "standard error too"])
+def test_nobody_listens_to_the_terminal_any_more(place: Place, both: bool) -> None:
     """As in `transfer run | head`: what is shown is a convenience, and its end is not the gateway's."""
     command = [sys.executable, "-m", "transfer", "run", "-w", str(place.root)]
     err = place.root.parent / "closed.err"
     with err.open("wb") as complains:
-        process = subprocess.Popen(command, env=source_environment(), stdout=subprocess.PIPE, stderr=complains)
+        process = subprocess.Popen(
+            command,
+            env=source_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if both else complains,
+        )
     try:
         assert process.stdout is not None
         process.stdout.readline()
@@ -126,6 +132,8 @@ def test_nobody_listens_to_the_terminal_any_more(place: Place) -> None:
         for number in range(8):
             place.drop(f"{number}.txt", b"number %d\n" % number)
             wait_for(lambda: place.counts().get("held") == number + 1, 15, "the verdict")  # noqa: B023 - used at once
+        [guard] = [member.pid for member in family(process.pid) if member.role == "guard"]
+        os.kill(guard, signal.SIGKILL)  # the supervisor has something to say, and a loop that nothing can be released
         place.approve_all()
         wait_for(lambda: place.counts() == {"released": 8}, 15, "the releases")
         process.send_signal(signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -20,8 +21,9 @@ def say(text: str = "") -> None:
 
 
 def hint(text: str) -> None:
-    """One line beside the facts, on standard error."""
-    sys.stderr.write(f"{shown(text)}\n")
+    """One line beside the facts, on standard error, if anybody listens there."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{shown(text)}\n")
 
 
 def shown(text: str) -> str:
