@@ -59,20 +59,30 @@ class Departures:
 
     def round(self) -> bool:
         """Everything that is due; whether there may be more at once. Raises Unavailable, Tampered."""
-        recall_lapsed(dispatch=self.dispatch)
-        more = self._take_back()
-        held_back: Unavailable | None = None
-        if not self.paused():
+        more = False
+        held_back: list[Unavailable] = []
+        for step in (self._recall, self._take_back, self._put, self._retire, self._list):
             try:
-                more = self._restore() or more
-                more = self._send() or more
-            except Unavailable as error:  # what has gone already is still retired and listed
-                held_back = error
-        more = self._retire() or more
-        self.manifest.renew()
-        if held_back is not None:
-            raise held_back
+                more = step() or more
+            except Unavailable as error:  # the other steps do not wait for this one
+                held_back.append(error)
+        if held_back:
+            raise held_back[0]
         return more
+
+    def _recall(self) -> bool:
+        recall_lapsed(dispatch=self.dispatch)
+        return False
+
+    def _put(self) -> bool:
+        if self.paused():
+            return False
+        restored = self._restore()
+        return self._send() or restored
+
+    def _list(self) -> bool:
+        self.manifest.renew()
+        return False
 
     def paused(self) -> bool:
         """Whether somebody stopped releasing (G10). Taking back goes on."""

@@ -145,6 +145,24 @@ def test_nobody_listens_to_the_terminal_any_more(place: Place, both: bool) -> No
     assert "Exception" not in err.read_text()
 
 
+def test_a_staging_folder_that_is_away_for_a_while(place: Place) -> None:
+    """What is in the spool goes on to the device's side, and is listed there; its original is removed later."""
+    place.drop("words.txt", samples.text())
+    with running(place) as gateway:
+        wait_for(lambda: place.counts().get("held"), 15, "the verdict")
+        staging, away = place.root / "staging", place.root / "away"
+        staging.rename(away)
+        place.approve_all()
+        wait_for(lambda: place.counts() == {"released": 1}, 15, "the release")
+        wait_for(lambda: b"words.txt" in (place.release / "manifest.note").read_bytes(), 5, "the list")
+        wait_for(lambda: "staging folder" in gateway.complained(), 10, "a word about the folder")
+        assert (away / "open-day" / "words.txt").exists()
+        away.rename(staging)
+        wait_for(lambda: not (place.drop_folder / "words.txt").exists(), 25, "the original's end")
+    assert place.rows()[0].retired
+    place.verify()
+
+
 def test_the_database_taken_away_from_under_a_running_gateway(place: Place) -> None:
     """What it went on to write would be lost: it stops at once, and says so."""
     gateway = start(place)
