@@ -1,8 +1,9 @@
-"""The line from the spool to the verdict: examine, rebuild, decide, each committed with its entry before the next.
+"""The line from the spool to the verdict: examine, rebuild, decide, each with its entry.
 
 What enters: items in the states spooled, examined and rebuilt, and held ones whose wait may be over. What leaves: held
-and refused items. A crash between two steps leaves the item in the last state that was committed, and `carry` goes on
-from there; nothing here is outside the gateway but what the sandbox children were handed.
+and refused items. Examined is committed before the rebuild begins; rebuilt and the verdict, between which nothing
+happens, are committed together. A crash between two commits leaves the item in the last state that was committed, and
+`carry` goes on from there; nothing here is outside the gateway but what the sandbox children were handed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from transfer.policy.decide import decide
 from transfer.policy.rules import CampaignStanding, Evidence, Policy
 from transfer.sandbox.pool import LeasedChild, Pool
 from transfer.store.blobs import Blobs
-from transfer.store.database import Database, ReadTx, Recorder
+from transfer.store.database import Database, ReadTx, Recorder, WriteTx
 from transfer.store.records import Record
 from transfer.store.register import Register
 
@@ -67,7 +68,7 @@ class Line:
         if isinstance(record, Spooled | Examined):
             with self.media.lease() as child:
                 rebuilt = self._remake(record, child)
-            return self._decide(rebuilt, was=State.REBUILT) if isinstance(rebuilt, Rebuilt) else State.REFUSED
+            return self._decide(rebuilt, was=State.EXAMINED) if isinstance(rebuilt, Rebuilt) else State.REFUSED
         return State.REFUSED
 
     def _remake(self, record: Spooled | Examined, child: LeasedChild) -> Rebuilt | None:
@@ -114,11 +115,12 @@ class Line:
             verdict = self._verdict(examined, rebuilt.findings, examined.scans + rebuilt.scans)
             self._refuse_by(verdict, examined.spooled, State.EXAMINED, examined.media, rebuilt.findings)
             return None
-        with self.db.write() as tx:
-            if not self.blobs.has_clean(rebuilt.clean.sha256):
-                raise Unavailable("An equal file was let go a moment ago.", advice="It is rebuilt again by itself.")
-            self.register.advance(tx, rebuilt, rebuilt_event(rebuilt), was=State.EXAMINED)
         return rebuilt
+
+    def _take_into_use(self, tx: WriteTx, rebuilt: Rebuilt) -> None:
+        if not self.blobs.has_clean(rebuilt.clean.sha256):
+            raise Unavailable("An equal file was let go a moment ago.", advice="It is rebuilt again by itself.")
+        self.register.advance(tx, rebuilt, rebuilt_event(rebuilt), was=State.EXAMINED)
 
     def _drop(self, rebuilt: Rebuilt) -> None:
         """Lets a refused item's clean blob go, unless another item has the same bytes."""
@@ -128,16 +130,19 @@ class Line:
                 self.blobs.remove_clean(sha256)
 
     def _decide(self, rebuilt: Rebuilt, *, was: State) -> State:
+        """`was` is where the item stands: examined if what was rebuilt has not been committed yet."""
         verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans)
-        spooled = rebuilt.examined.spooled
-        if verdict.refused:
-            self._refuse_by(verdict, spooled, was, rebuilt.examined.media, rebuilt.findings)
-            self._drop(rebuilt)
-            return State.REFUSED
         held = Held(rebuilt=rebuilt, verdict=verdict)
         with self.db.write() as tx:
-            self.register.advance(tx, held, held_event(held), was=was)
-        return State.HELD
+            if was is State.EXAMINED:
+                self._take_into_use(tx, rebuilt)
+                was = State.REBUILT
+            if not verdict.refused:
+                self.register.advance(tx, held, held_event(held), was=was)
+                return State.HELD
+        self._refuse_by(verdict, rebuilt.examined.spooled, was, rebuilt.examined.media, rebuilt.findings)
+        self._drop(rebuilt)
+        return State.REFUSED
 
     def _rejudge(self, held: Held) -> State:
         """A held item again: scanned anew if a scanner was missing, judged anew; recorded only if that changes it."""

@@ -1,0 +1,121 @@
+"""The line with real children: what is committed together, and that every state it can be found in is gone on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests import samples
+from tests.system.place import Place
+from transfer import pipeline
+from transfer.assembly import standing_of
+from transfer.errors import Unavailable
+from transfer.inspection.scan import NoScanner
+from transfer.intake.admit import admit
+from transfer.intake.folder import FolderSource
+from transfer.model.chronicle import rebuilt_event, spooled_event
+from transfer.model.events import EntryRef, Event, EventName
+from transfer.model.identifiers import ItemId, item_id_from_entropy
+from transfer.model.states import Held, Spooled, State
+from transfer.pipeline import Line
+from transfer.store.database import WriteTx
+from transfer.store.register import Register
+from transfer.wiring import build_pools
+
+
+@pytest.fixture
+def line(place: Place) -> Iterator[Line]:
+    site = place.site
+    media, residue = build_pools(site.settings)
+    with media, residue:
+        yield Line(
+            db=site.db,
+            register=site.register,
+            recorder=site.log,
+            blobs=site.blobs,
+            media=media,
+            residue=residue,
+            scanner=NoScanner(),
+            policy=site.policy,
+            standing=standing_of(site),
+        )
+
+
+@pytest.fixture
+def item(place: Place) -> ItemId:
+    """One spooled picture."""
+    site, wanted = place.site, item_id_from_entropy(b"first")
+    place.drop("photo.jpg", samples.jpeg())
+    source = site.settings.sources[0]
+    folder = FolderSource(source=source.source_id, submitter=source.submitter_id, root=source.folder)
+    for arrival in folder.sightings():
+        spooled = admit(
+            arrival,
+            source=folder,
+            blobs=site.blobs,
+            limits=site.policy.limits,
+            allowed_suffixes=site.policy.allowed_suffixes,
+            item=wanted,
+            clock=site.clock,
+            hash_limit=site.policy.hash_limit_bytes,
+        )
+        assert isinstance(spooled, Spooled)
+        with site.db.write() as tx:
+            site.register.enter(tx, spooled, spooled_event(spooled))
+    return wanted
+
+
+def story(place: Place, item: ItemId) -> list[str]:
+    return [entry["event"] for entry in place.entries() if entry.get("item") == item]
+
+
+def state(place: Place, item: ItemId) -> State:
+    with place.site.db.read() as tx:
+        return place.site.register.row(tx, item).state
+
+
+def test_every_step_is_an_entry(place: Place, line: Line, item: ItemId) -> None:
+    assert line.carry(item) is State.HELD
+    assert story(place, item) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
+
+
+def test_what_was_rebuilt_is_committed_with_its_verdict_or_not_at_all(place: Place, line: Line, item: ItemId) -> None:
+    class Full:
+        """A log whose disk fills up with the verdict."""
+
+        def append(self, tx: WriteTx, event: Event) -> EntryRef:
+            if event.name is EventName.FILE_HELD:
+                raise Unavailable("The disk is full.")
+            return place.site.log.append(tx, event)
+
+    full = replace(line, register=Register(Full(), clock=place.site.clock))
+    with pytest.raises(Unavailable):
+        full.carry(item)
+    assert state(place, item) is State.EXAMINED
+    assert story(place, item) == ["file.spooled", "file.examined"]
+    assert line.carry(item) is State.HELD
+    assert story(place, item) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
+
+
+def test_one_that_was_left_rebuilt_goes_on(
+    place: Place, line: Line, item: ItemId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    with monkeypatch.context() as patch:
+        rebuild = pipeline.rebuild
+
+        def remember(*given: object, **named: object) -> object:
+            made.append(rebuild(*given, **named))  # type: ignore[arg-type] # what the line gives
+            raise Unavailable("Stopped here.")
+
+        patch.setattr(pipeline, "rebuild", remember)
+        with pytest.raises(Unavailable):
+            line.carry(item)
+    with place.site.db.write() as tx:
+        place.site.register.advance(tx, made[0], rebuilt_event(made[0]), was=State.EXAMINED)
+    assert line.carry(item) is State.HELD
+    with place.site.db.read() as tx:
+        assert isinstance(place.site.register.load(tx, item), Held)
+    assert story(place, item) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
