@@ -136,6 +136,7 @@ def test_starting_with_something_wrong(started: dict[str, tuple[Answer, bool]], 
     assert still_there
 
 
+@pytest.mark.slow
 def test_a_rolled_back_database_is_noticed(place: Place) -> None:
     place.drop("one.txt", samples.text("one\n"))
     kept = place.root.parent / "kept"
@@ -156,6 +157,7 @@ def test_an_edited_item_is_not_released(place: Place) -> None:
     assert [path.name for path in place.release.iterdir()] == ["manifest.note"]
 
 
+@pytest.mark.slow
 def test_another_clean_blob_is_not_released(place: Place) -> None:
     place.drop("words.txt", samples.text("these words\n"))
     place.must("run", "--once", "--quiet")

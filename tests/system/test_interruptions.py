@@ -27,6 +27,8 @@ from tests.system.place import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_happened_while_nothing_ran_is_found_by_the_next_round(place: Place) -> None:
     for name in ("altered", "removed", "kept"):
@@ -78,7 +80,6 @@ def test_the_guard_works_while_the_gateway_hangs(place: Place) -> None:
     place.verify()
 
 
-@pytest.mark.slow
 def test_a_child_that_hangs_costs_one_file_and_no_more_time_than_the_settings_say(place: Place) -> None:
     place.set("sandbox", seconds="5", workers="1")
     place.drop("first.txt", b"first\n")
@@ -93,7 +94,6 @@ def test_a_child_that_hangs_costs_one_file_and_no_more_time_than_the_settings_sa
     place.verify()
 
 
-@pytest.mark.slow
 def test_without_any_capability(place: Place) -> None:
     """As the ordinary user that it should run as: nothing rests on root's powers."""
     if shutil.which("setpriv") is None:
