@@ -43,6 +43,7 @@ class Door:
         self.register = AskedRegister(CountingRecorder(), clock=SteppingClock())
         self.now = 100.0
         self.taken: list[ItemId] = []
+        self.on_the_line = 0
         entropy = iter(range(1000))
         self.arrivals = Arrivals(
             sources=[
@@ -62,6 +63,7 @@ class Door:
             monotonic=lambda: self.now,
             taken=self.taken.append,
             wake=lambda: None,
+            ahead=lambda: self.on_the_line,
         )
 
     def drop(self, name: str, content: bytes) -> None:
@@ -103,6 +105,7 @@ def test_after_a_start_each_file_that_is_known_is_asked_about_once(tmp_path: Pat
         monotonic=lambda: first.now,
         taken=first.taken.append,
         wake=lambda: None,
+        ahead=lambda: 0,
     )
     first.register.asked = 0
     for _ in range(30):
@@ -111,6 +114,24 @@ def test_after_a_start_each_file_that_is_known_is_asked_about_once(tmp_path: Pat
     assert len(first.taken) == 1
     assert first.register.asked == 1
     db.close()
+
+
+def test_intake_lets_a_long_line_catch_up_and_never_stands_still(door: Door) -> None:
+    for number in range(100):
+        door.drop(f"{number}.txt", b"text %d" % number)
+    door.pass_time(3)
+    assert len(door.taken) == 64  # as many as may wait on the line
+    door.on_the_line = 64
+    for round_number in range(1, 11):
+        door.now += 0.1
+        assert 0.05 < door.arrivals.round() <= 0.1  # soon again, and not at once
+        assert door.arrivals.crowded
+        assert len(door.taken) == 64 + round_number
+    door.on_the_line = 0
+    door.pass_time(6)
+    assert len(door.taken) == 100
+    assert not door.arrivals.crowded
+    assert door.register.asked == 100
 
 
 def test_changed_bytes_are_a_new_item(door: Door) -> None:

@@ -3,7 +3,8 @@
 What enters: sightings and notices of the sources. What leaves: items in the register, spooled or refused at the door.
 Events get lost and network folders have none, so that everything is looked at again every `rescan_seconds`; the
 register is asked once about each arrival, however long it stays. After a crash the next look finds whatever was not
-taken up.
+taken up. When many files wait on the line already, more are taken up only as fast as it carries them, and never slower
+than ten a second: what has just been read and written then still is in the memory of the next station.
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ class Taking:
         )
 
 
+_AHEAD = 64  # so many may wait on the line before intake lets it catch up
+_CROWDED_PAUSE = 0.1
+
+
 class Arrivals:
     """Watches the sources. `round` and `next_due` belong to one thread; notices may come from any."""
 
@@ -110,6 +115,7 @@ class Arrivals:
         monotonic: Callable[[], float],
         taken: Callable[[ItemId], None],
         wake: Callable[[], None],
+        ahead: Callable[[], int],
     ) -> None:
         self._watched = [_Watched(source, Settling(rules)) for source in sources]
         self._taking = taking
@@ -117,6 +123,8 @@ class Arrivals:
         self._monotonic = monotonic
         self._taken = taken
         self._wake = wake
+        self._ahead = ahead
+        self._room = 0
         self._rescan_at = 0.0
 
     def teller(self, number: int) -> Callable[[Notice], None]:
@@ -136,13 +144,19 @@ class Arrivals:
     def round(self) -> float:
         """Takes up what has settled; the seconds until there may be something again. Raises Unavailable."""
         now = self._monotonic()
+        self._room = max(1, _AHEAD - self._ahead())
         full = now >= self._rescan_at
         if full:
             self._rescan_at = now + self._rescan_seconds
         for watched in self._watched:
             self._round_of(watched, full=full)
         dues = [due for watched in self._watched if (due := watched.settling.next_due()) is not None]
-        return max(0.0, min([self._rescan_at, *dues]) - self._monotonic())
+        return max(_CROWDED_PAUSE if self.crowded else 0.0, min([self._rescan_at, *dues]) - self._monotonic())
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the last round left settled files where they are, for the line to catch up."""
+        return self._room <= 0
 
     @property
     def unsettled(self) -> int:
@@ -157,10 +171,13 @@ class Arrivals:
                 seen.add(arrival.path)
                 if self._concerns_us(watched, arrival):
                     waiting.add(arrival.path)
-                    self._look(watched, arrival)
+                    if not (self.crowded and watched.settling.watches(arrival.path)):
+                        self._look(watched, arrival)
             watched.settling.rescanned(waiting)
             watched.forget_all_but(seen)
         for path in watched.settling.due(at=self._monotonic()):
+            if self.crowded:
+                break
             found = watched.source.observe(path)
             if found is None or not self._concerns_us(watched, found):
                 watched.settling.gone(path)
@@ -181,6 +198,7 @@ class Arrivals:
         answer = watched.settling.seen(arrival, at=self._monotonic())
         if not isinstance(answer, Settled):
             return
+        self._room -= 1
         item = self._taking.take(answer.arrival, watched.source)
         if item is None:
             watched.forget(arrival.path)

@@ -22,7 +22,7 @@ from transfer.intake.folder import FolderRetirer, FolderSource, FolderWatcher
 from transfer.intake.settle import SettleRules
 from transfer.loops import Bell
 from transfer.model.events import Json
-from transfer.model.identifiers import CampaignId, ItemId, Sha256
+from transfer.model.identifiers import CampaignId, Sha256
 from transfer.notices import Notices
 from transfer.pipeline import Line, Standing
 from transfer.policy.rules import CampaignStanding
@@ -58,7 +58,7 @@ def build_gateway(
     line = _line(site)
     signer = load_key(site.workspace.keys / LOG_KEY)
     post = _post(site, departures_bell)
-    arrivals = _arrivals(site, arrivals_bell, taken=lambda item: worklist.add([item]))
+    arrivals = _arrivals(site, arrivals_bell, worklist)
     return Gateway(
         line=line,
         footing=footing,
@@ -125,7 +125,7 @@ def _line(site: Site) -> Line:
     )
 
 
-def _arrivals(site: Site, bell: Bell, *, taken: Callable[[ItemId], None]) -> Arrivals:
+def _arrivals(site: Site, bell: Bell, worklist: Worklist) -> Arrivals:
     intake = site.settings.intake
     return Arrivals(
         sources=[
@@ -144,8 +144,9 @@ def _arrivals(site: Site, bell: Bell, *, taken: Callable[[ItemId], None]) -> Arr
         rules=SettleRules(still=intake.settle_seconds),
         rescan_seconds=intake.rescan_seconds,
         monotonic=time.monotonic,
-        taken=taken,
+        taken=lambda item: worklist.add([item]),
         wake=bell.ring,
+        ahead=lambda: len(worklist),
     )
 
 

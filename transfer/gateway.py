@@ -167,7 +167,8 @@ class Gateway:
         self.arrivals.rescan_now()
         while True:
             wait = self.arrivals.round()
-            if not self.arrivals.unsettled or self.monotonic() > until or self.condition.stopping.is_set():
+            late = self.monotonic() > until and not self.arrivals.crowded
+            if not self.arrivals.unsettled or late or self.condition.stopping.is_set():
                 return
             self.condition.stopping.wait(min(wait, _IDLE_SECONDS))
 

@@ -32,7 +32,7 @@ _NEWS = frozenset(
         EventName.GATEWAY_RESUMED,
     }
 )
-_LONG = timedelta(seconds=2)  # what is on its way longer than this is told of as such; most take less
+_LONG = timedelta(seconds=5)  # what is on its way longer than this is told of as such; most take less
 
 
 @dataclass(kw_only=True)

@@ -1,9 +1,10 @@
 """The line from the spool to the verdict: examine, rebuild, decide, each with its entry.
 
 What enters: items in the states spooled, examined and rebuilt, and held ones whose wait may be over. What leaves: held
-and refused items. Examined is committed before the rebuild begins; rebuilt and the verdict, between which nothing
-happens, are committed together. A crash between two commits leaves the item in the last state that was committed, and
-`carry` goes on from there; nothing here is outside the gateway but what the sandbox children were handed.
+and refused items. Of a film examined is committed before the rebuild begins; rebuilt and the verdict, between which
+nothing happens, are committed together, and so is all of a picture or text, which takes a moment. A crash before a
+commit leaves the item in the last state that was committed, and `carry` goes on from there; nothing here is outside the
+gateway but what the sandbox children were handed.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from transfer.errors import Refusal, TransferError, Unavailable
 from transfer.inspection.examine import Unexamined, examine
 from transfer.inspection.scan import Scanner
 from transfer.model.chronicle import examined_event, failed_event, held_event, rebuilt_event, refused_event
+from transfer.model.events import Event
 from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult, Verdict
 from transfer.model.identifiers import CampaignId, ItemId, Sha256
-from transfer.model.media import MediaFacts
+from transfer.model.media import Family, MediaFacts
 from transfer.model.states import Arrived, Examined, Held, RawBlob, Rebuilt, Refused, Spooled, State
 from transfer.policy.decide import decide
 from transfer.policy.rules import CampaignStanding, Evidence, Policy
 from transfer.sandbox.pool import LeasedChild, Pool
 from transfer.store.blobs import Blobs
-from transfer.store.database import Database, ReadTx, Recorder, WriteTx
+from transfer.store.database import Database, ReadTx, Recorder
 from transfer.store.records import Record
 from transfer.store.register import Register
 
@@ -66,41 +68,59 @@ class Line:
         if isinstance(record, Rebuilt):
             return self._decide(record, was=State.REBUILT)
         if isinstance(record, Spooled | Examined):
-            with self.media.lease() as child:
-                rebuilt = self._remake(record, child)
-            return self._decide(rebuilt, was=State.EXAMINED) if isinstance(rebuilt, Rebuilt) else State.REFUSED
+            return self._remake(record)
         return State.REFUSED
 
-    def _remake(self, record: Spooled | Examined, child: LeasedChild) -> Rebuilt | None:
+    def _remake(self, record: Spooled | Examined) -> State:
         """Examine and rebuild in one child, which may keep the picture it decoded for the first for the second."""
-        if isinstance(record, Spooled):
-            try:
-                examined = examine(
-                    record,
-                    child=child,
-                    blobs=self.blobs,
-                    scanner=self.scanner,
-                    limits=self.policy.limits,
-                    marks=self.policy.marks,
-                )
-            except Refusal as fault:
-                examined = Unexamined(findings=(Finding(code=Code(fault.code)),))
-            if isinstance(examined, Unexamined):
-                self._refuse(record, State.SPOOLED, examined.findings)
-                return None
-            early = self._verdict(examined, (), examined.scans)
-            if early.refused:
-                self._refuse_by(early, record, State.SPOOLED, examined.media, examined.findings)
-                return None
-            with self.db.write() as tx:
-                self.register.advance(tx, examined, examined_event(examined), was=State.SPOOLED)
-        else:
-            examined = record
-        return self._rebuild(examined, child)
+        was = State.EXAMINED
+        with self.media.lease() as child:
+            examined = self._examine(record, child) if isinstance(record, Spooled) else record
+            if examined is None:
+                return State.REFUSED
+            if isinstance(record, Spooled):
+                if examined.media.format.family is Family.VIDEO:
+                    self._commit_examined(examined)
+                else:
+                    was = State.SPOOLED  # rebuilding takes no longer than looking on takes: committed together
+            rebuilt = self._rebuild(examined, child)
+            if isinstance(rebuilt, Unrebuilt) and was is State.SPOOLED:
+                self._commit_examined(examined)
+        if isinstance(rebuilt, Unrebuilt):
+            verdict = self._verdict(examined, rebuilt.findings, examined.scans + rebuilt.scans)
+            self._refuse_by(verdict, examined.spooled, State.EXAMINED, examined.media, rebuilt.findings)
+            return State.REFUSED
+        return self._decide(rebuilt, was=was)
 
-    def _rebuild(self, examined: Examined, child: LeasedChild) -> Rebuilt | None:
+    def _examine(self, spooled: Spooled, child: LeasedChild) -> Examined | None:
+        """What the file is, not committed yet; None if it is refused for that."""
         try:
-            rebuilt = rebuild(
+            examined = examine(
+                spooled,
+                child=child,
+                blobs=self.blobs,
+                scanner=self.scanner,
+                limits=self.policy.limits,
+                marks=self.policy.marks,
+            )
+        except Refusal as fault:
+            examined = Unexamined(findings=(Finding(code=Code(fault.code)),))
+        if isinstance(examined, Unexamined):
+            self._refuse(spooled, State.SPOOLED, examined.findings)
+            return None
+        early = self._verdict(examined, (), examined.scans)
+        if early.refused:
+            self._refuse_by(early, spooled, State.SPOOLED, examined.media, examined.findings)
+            return None
+        return examined
+
+    def _commit_examined(self, examined: Examined) -> None:
+        with self.db.write() as tx:
+            self.register.advance(tx, examined, examined_event(examined), was=State.SPOOLED)
+
+    def _rebuild(self, examined: Examined, child: LeasedChild) -> Rebuilt | Unrebuilt:
+        try:
+            return rebuild(
                 examined,
                 child=child,
                 residue=self.residue,
@@ -110,17 +130,16 @@ class Line:
                 quality=self.policy.quality,
             )
         except Refusal as fault:
-            rebuilt = Unrebuilt(findings=(Finding(code=Code(fault.code)),))
-        if isinstance(rebuilt, Unrebuilt):
-            verdict = self._verdict(examined, rebuilt.findings, examined.scans + rebuilt.scans)
-            self._refuse_by(verdict, examined.spooled, State.EXAMINED, examined.media, rebuilt.findings)
-            return None
-        return rebuilt
+            return Unrebuilt(findings=(Finding(code=Code(fault.code)),))
 
-    def _take_into_use(self, tx: WriteTx, rebuilt: Rebuilt) -> None:
-        if not self.blobs.has_clean(rebuilt.clean.sha256):
-            raise Unavailable("An equal file was let go a moment ago.", advice="It is rebuilt again by itself.")
-        self.register.advance(tx, rebuilt, rebuilt_event(rebuilt), was=State.EXAMINED)
+    def _steps_behind(self, rebuilt: Rebuilt, was: State) -> list[Event]:
+        """The entries of the steps that were taken and not committed yet, whose clean blob is taken into use here."""
+        steps = [examined_event(rebuilt.examined)] if was is State.SPOOLED else []
+        if was in {State.SPOOLED, State.EXAMINED}:
+            if not self.blobs.has_clean(rebuilt.clean.sha256):
+                raise Unavailable("An equal file was let go a moment ago.", advice="It is rebuilt again by itself.")
+            steps.append(rebuilt_event(rebuilt))
+        return steps
 
     def _drop(self, rebuilt: Rebuilt) -> None:
         """Lets a refused item's clean blob go, unless another item has the same bytes."""
@@ -130,16 +149,17 @@ class Line:
                 self.blobs.remove_clean(sha256)
 
     def _decide(self, rebuilt: Rebuilt, *, was: State) -> State:
-        """`was` is where the item stands: examined if what was rebuilt has not been committed yet."""
+        """`was` is where the item stands, as it was committed last."""
         verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans)
         held = Held(rebuilt=rebuilt, verdict=verdict)
         with self.db.write() as tx:
-            if was is State.EXAMINED:
-                self._take_into_use(tx, rebuilt)
-                was = State.REBUILT
+            behind = self._steps_behind(rebuilt, was)
             if not verdict.refused:
-                self.register.advance(tx, held, held_event(held), was=was)
+                self.register.advance(tx, held, *behind, held_event(held), was=was)
                 return State.HELD
+            if behind:
+                self.register.advance(tx, rebuilt, *behind, was=was)
+                was = State.REBUILT
         self._refuse_by(verdict, rebuilt.examined.spooled, was, rebuilt.examined.media, rebuilt.findings)
         self._drop(rebuilt)
         return State.REFUSED

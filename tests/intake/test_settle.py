@@ -87,6 +87,7 @@ def test_a_download_renamed_when_it_is_done() -> None:
     assert settling.seen(there(), at=100.1) == Wait(100.25)
     assert settling.seen(there(), at=100.25) == Settled(there())
     settling.moved(b"unheard-of", PATH, at=101.0)
+    assert settling.next_due() == 101.0, "standing still counts from the first look, and that comes at once"
     assert settling.seen(there(), at=101.0) == Wait(103.0), "nobody saw that one closed"
 
 

@@ -19,8 +19,7 @@ MAX_DEPTH = 16
 
 def render_canonical(value: object) -> bytes:
     """The one spelling of `value`, UTF-8. Raises Misuse for anything outside the subset."""
-    _check(value, MAX_DEPTH)
-    return _ENCODER.encode(_plain(value)).encode("utf-8")
+    return _ENCODER.encode(_plain(value, MAX_DEPTH)).encode("utf-8")
 
 
 def parse_canonical(untrusted: bytes) -> Any:
@@ -46,46 +45,41 @@ def decode_json(untrusted: bytes) -> Any:
     return value
 
 
-def _check(value: object, depth: int) -> None:
-    if value is None or isinstance(value, bool | int | str):
-        _check_scalar(value)
-    elif depth == 0:
+def _plain(value: object, depth: int) -> object:
+    """The value as the encoder knows it: mappings become dict, other sequences list, enumerations their text.
+
+    Raises Misuse for what is outside the subset.
+    """
+    if isinstance(value, str):  # the kinds that nearly all values are of come first: every entry passes here
+        return value if type(value) is str and value.isascii() else _text(str(value))
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if abs(value) > MAX_NUMBER:
+            raise Misuse("A number in a log entry must be below 2**53.")
+        return value
+    return _members(value, depth)
+
+
+def _members(value: object, depth: int) -> object:
+    if depth == 0:
         raise Misuse(f"A log entry may be nested {MAX_DEPTH} deep, not deeper.")
-    elif isinstance(value, Mapping):
-        for key, member in value.items():
+    if isinstance(value, dict | Mapping):
+        for key in value:
             if not isinstance(key, str) or not key.isascii():
                 raise Misuse(f"A key in a log entry must be ASCII text, not {str(key)[:40]!a}.")
-            _check(member, depth - 1)
-    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        for member in value:
-            _check(member, depth - 1)
-    else:
-        raise Misuse(f"A log entry cannot hold a {type(value).__name__}.")
+        return {key: _plain(member, depth - 1) for key, member in value.items()}
+    if isinstance(value, list | tuple | Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return [_plain(member, depth - 1) for member in value]
+    raise Misuse(f"A log entry cannot hold a {type(value).__name__}.")
 
 
-def _check_scalar(value: bool | int | str | None) -> None:
-    if isinstance(value, int) and abs(value) > MAX_NUMBER:
-        raise Misuse("A number in a log entry must be below 2**53.")
-    if isinstance(value, str) and not value.isascii():
-        _check_text(value)
-
-
-def _check_text(text: str) -> None:
+def _text(text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise Misuse("A text in a log entry must be valid Unicode.") from error
-
-
-def _plain(value: object) -> object:
-    """The encoder knows dict and list only; other mappings and sequences, and enumerations, become those."""
-    if isinstance(value, Mapping):
-        return {key: _plain(member) for key, member in value.items()}
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Sequence):
-        return [_plain(member) for member in value]
-    return value
+    return text
 
 
 def _no_float(_literal: str) -> NoReturn:

@@ -67,7 +67,7 @@ class Live:
 
     def announce(self, row: ItemRow) -> None:
         """One change of one item."""
-        if row.state not in _SHOWN:
+        if self._quiet or row.state not in _SHOWN:
             return
         name = f"{row.campaign}/{row.name}" if row.campaign else row.name.text
         words = _words(row)

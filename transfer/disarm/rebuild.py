@@ -107,6 +107,10 @@ class Blobs(Protocol):
         """Raises Tampered if it is missing."""
         ...
 
+    def done_with(self, stream: BinaryIO, /) -> None:
+        """It was read for the last time. Never raises."""
+        ...
+
     def draft(self) -> AbstractContextManager[Draft]:
         """Raises Unavailable."""
         ...
@@ -162,6 +166,7 @@ def rebuild(
             child.discard()
             return Unrebuilt(findings=(Finding(code=Code.MALWARE, detail=_threat(scan)),), scans=(scan,))
         clean = draft.keep(reply.facts.format)
+        blobs.done_with(original)
     return Rebuilt(examined=examined, clean=clean, rebuild=reply.facts, findings=reply.findings, scans=(scan,))
 
 

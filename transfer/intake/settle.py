@@ -96,8 +96,12 @@ class Settling:
         """The watcher tells of a new name: how a download ends. A file closed under its old name is closed."""
         before = self._watched.pop(path, None)
         closed = at if before is not None and before.closed is not None else None
-        until = at + (self._rules.still if closed is None else self._rules.quiet)
+        until = at if closed is None else at + self._rules.quiet  # standing still is counted from the first look
         self._watched[to] = _Watched(None, since=at, closed=closed, until=until)
+
+    def watches(self, path: bytes) -> bool:
+        """Whether it is known and has not settled yet, or was not looked at again since."""
+        return path in self._watched
 
     def gone(self, path: bytes) -> None:
         """It is there no longer, or needs no settling."""

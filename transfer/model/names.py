@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_CHARACTERS = 100
 MAX_BYTES = 180  # of UTF-8: leaves room for an added number and a temporary prefix below the usual 255
@@ -18,6 +19,7 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²
 _SPACES = re.compile(r"\s+")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,11}")
 _PLACEHOLDER = "unnamed"
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def parse_safe_name(text: str) -> SafeName:
     return SafeName(text)
 
 
+@lru_cache(maxsize=_REMEMBERED)  # the same names come back from the register again and again
 def _is_safe(text: str) -> bool:
     return (
         0 < len(text) <= MAX_CHARACTERS

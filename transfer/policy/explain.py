@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from transfer.model.findings import Reason, Severity, WaitingFor
@@ -74,6 +75,8 @@ class Story(Protocol):
         """When it was judged."""
         ...
 
+
+_REMEMBERED = 512
 
 _HEADINGS = {
     State.ARRIVED: WORKING,
@@ -163,6 +166,7 @@ def _section(title: str, paragraphs: Sequence[str]) -> str:
     return f"{title}\n{body}"
 
 
+@lru_cache(maxsize=_REMEMBERED)  # of a thousand files most are told the same
 def _paragraph(text: str, *, indent: str = "") -> str:
     return textwrap.fill(
         text,

@@ -28,7 +28,7 @@ from transfer.model.findings import Code
 from transfer.model.identifiers import Sha256, parse_sha256
 from transfer.model.media import Format
 from transfer.model.states import CleanBlob, RawBlob
-from transfer.store.durable import TEMPORARY_PREFIX, remove_file, sync_folder, world_errors
+from transfer.store.durable import TEMPORARY_PREFIX, drop_from_cache, remove_file, sync_folder, world_errors
 from transfer.store.incoming import Incoming, Progress, hash_stream
 
 _LET_GO_SECONDS = 2.0
@@ -64,6 +64,7 @@ class Draft:
             with world_errors("keeping what was rebuilt"):
                 os.fsync(stream.fileno())
                 self._keep(hashed[0])
+                drop_from_cache(stream.fileno())
         return CleanBlob(sha256=hashed[0], size=hashed[1], format=made)
 
     def close(self) -> None:
@@ -131,6 +132,10 @@ class Blobs:
     def open_clean(self, sha256: Sha256) -> BinaryIO:
         """Reads a file that we made. Raises Tampered if it is missing."""
         return self._open(self._clean, sha256)
+
+    def done_with(self, stream: BinaryIO) -> None:
+        """The line has read this blob for the last time: its pages can serve the next one."""
+        drop_from_cache(stream.fileno())
 
     def has_raw(self, sha256: Sha256) -> bool:
         """Whether the original is (still) kept."""

@@ -82,12 +82,13 @@ class Register:
             raise NotSo(f"The file of item {state.arrived.item} is in the register already.") from error
         return self._recorder.append(tx, event)
 
-    def advance(self, tx: WriteTx, state: Examined | Rebuilt | Held | Refused, event: Event, *, was: State) -> EntryRef:
-        """The item's next record, in place of the one it had. Raises NotSo if it is in another state than `was`."""
+    def advance(self, tx: WriteTx, state: Examined | Rebuilt | Held | Refused, *steps: Event, was: State) -> None:
+        """The item's next record in place of its former, an entry for each step. Raises NotSo if it is not `was`."""
         item = arrived_of(state).item
         to = kind_of(state)
         self._swap(tx, item, frozenset({was}), to, record_values(state))
-        return self._recorder.append(tx, event)
+        for event in steps:
+            self._recorder.append(tx, event)
 
     def mark(
         self,
