@@ -97,7 +97,8 @@ def open_site(workspace: Workspace, *, going_on: bool = False) -> Site:
     workspace.check_modes()
     policy = load_policy(workspace.policy_file)
     root = read_root(workspace)
-    return assemble(workspace, settings, policy, Database.open(workspace.database), root, going_on=going_on)
+    db = Database.open(workspace.database, lock=workspace.lock)
+    return assemble(workspace, settings, policy, db, root, going_on=going_on)
 
 
 def assemble(

@@ -176,7 +176,7 @@ def test_a_folder_of_another_user_is_unavailable(tmp_path: Path) -> None:
     assert "Check the folder's owner" in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize(("version", "advice"), [("2", "newer program"), ("0", "before the update")])
+@pytest.mark.parametrize(("version", "advice"), [("99", "newer program"), ("0", "before the update")])
 def test_another_version_is_misuse(tmp_path: Path, version: str, advice: str) -> None:
     db = Database.create(tmp_path / "db")
     with db.write() as tx:

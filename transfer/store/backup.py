@@ -260,7 +260,7 @@ def _put_back(source: Path, destination: Path) -> None:
 
 
 def _incomplete(workspace: Workspace, made_at: datetime) -> tuple[ItemId, ...]:
-    db = Database.open(workspace.database)
+    db = Database.open(workspace.database, keep_copy=False)  # a backup by an older program is brought up to date
     try:
         db.check()
         with db.write() as tx:

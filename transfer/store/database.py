@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import URL, Engine, NullPool, create_engine, event, insert, inspect, select
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, insert
 from sqlalchemy.exc import DBAPIError
 
 from transfer.errors import Misuse, Tampered, Unavailable
@@ -22,6 +22,7 @@ from transfer.model.events import EntryRef, Event
 from transfer.store import tables
 from transfer.store.connections import Connections, Session
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
+from transfer.store.migrations import bring_up_to_date
 from transfer.store.schema import CONTROL, META, SCHEMA_VERSION
 
 _BUSY_MS = 20_000
@@ -81,13 +82,18 @@ class Database:
         return cls(path, _engine(path))
 
     @classmethod
-    def open(cls, path: Path) -> Database:
-        """The existing database. Raises Misuse if there is none or it is of another version, Tampered if damaged."""
+    def open(cls, path: Path, *, lock: Path | None = None, keep_copy: bool = True) -> Database:
+        """The existing database, brought to the present version if it is older (`store.migrations`).
+
+        `lock` is the workspace's lock: nothing is migrated under an older program that runs. Raises Misuse if there is
+        none or it is of a version that cannot be used, Tampered if damaged, Unavailable if the disk refuses.
+        """
         if not _exists(path, "opening the database"):
             raise Misuse(f"There is no database at {path}.", advice="Make a workspace with `transfer init DIR`.")
         _require_writable(path.parent)
         engine = _engine(path)
-        _check_version(path, engine)
+        with _translated("opening the database"):
+            bring_up_to_date(path, engine, lock=lock, keep_copy=keep_copy)
         return cls(path, engine)
 
     @contextlib.contextmanager
@@ -169,21 +175,6 @@ def _make_tables(path: Path) -> None:
             session.driver.execute("COMMIT")
         finally:
             session.close()  # rolls back what is open; the last connection moves everything from the WAL into the file
-
-
-def _check_version(path: Path, engine: Engine) -> None:
-    with _translated("opening the database"), engine.connect() as connection:
-        known = inspect(connection).has_table(META.name)
-        versions = select(META.c.value).where(META.c.key == "schema_version")
-        found = connection.execute(versions).scalar_one_or_none() if known else None
-    if not isinstance(found, str) or not found.isdecimal():
-        raise Tampered(f"The file {path} is not a database of this program.", advice=_RESTORE)
-    if int(found) != SCHEMA_VERSION:
-        newer = int(found) > SCHEMA_VERSION
-        raise Misuse(
-            f"The database {path} has version {found}; this program knows version {SCHEMA_VERSION}.",
-            advice="Use the newer program." if newer else "Restore the backup made before the update.",
-        )
 
 
 def _engine(path: Path) -> Engine:

@@ -25,6 +25,7 @@ from transfer.store.durable import world_errors, write_all
 _MAX_BYTES = 4096
 _FLOCK = "hhqqi"  # struct flock: l_type, l_whence, l_start, l_len, l_pid
 _DOING = "taking the workspace's lock"
+_OURS: set[Path] = set()  # what this process holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,16 @@ def hold_workspace(path: Path, *, clock: Clock) -> Iterator[None]:
         with world_errors(_DOING):
             os.ftruncate(descriptor, 0)
             write_all(descriptor, json.dumps({"pid": os.getpid(), "since": render_time(clock.now())}).encode())
+        _OURS.add(path.absolute())
         yield
     finally:
+        _OURS.discard(path.absolute())
         os.close(descriptor)  # which gives the lock back; the file stays, for removing it would let two hold it
+
+
+def holds(path: Path) -> bool:
+    """Whether this very process holds it; it must not be asked with `who_holds`, which would give it back."""
+    return path.absolute() in _OURS
 
 
 def who_holds(path: Path) -> Holder | None:

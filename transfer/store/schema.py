@@ -1,14 +1,14 @@
 """The database's schema, shared by the modules that each define their own tables on `METADATA`.
 
 Every table is STRICT or keyed so that a second start finds what the first one wrote; `SCHEMA_VERSION` rises with any
-change, and a database newer than the program is refused.
+change; a database older than the program is migrated (`store.migrations`), a newer one refused.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 METADATA = MetaData()
 
