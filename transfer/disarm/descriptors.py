@@ -6,10 +6,14 @@ Positions are kept here and not in the kernel, so nobody else's reading of the s
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from transfer.errors import Refusal
 from transfer.model.findings import Code
+
+
+_AT_A_TIME = 32 << 20  # bytes of which the kernel is told at once
 
 
 class OutputFault(Exception):
@@ -21,18 +25,27 @@ class OutputFault(Exception):
 
 
 class Inflow:
-    """Reads a descriptor as a seekable file object."""
+    """Reads a descriptor as a seekable file object.
 
-    def __init__(self, descriptor: int) -> None:
+    `last`: nobody reads this file again soon. What lies behind then leaves the page cache, and its memory serves what
+    is written meanwhile.
+    """
+
+    def __init__(self, descriptor: int, *, last: bool = False) -> None:
         self._descriptor = descriptor
         self._position = 0
         self._size = os.fstat(descriptor).st_size
+        self._last = last
+        self._left = 0  # what is before here was given back
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, empty at the end. Raises OSError."""
         wanted = self._size - self._position if size < 0 else size
         content = os.pread(self._descriptor, max(wanted, 0), self._position)
         self._position += len(content)
+        if self._last and self._position - self._left >= 2 * _AT_A_TIME:
+            _advise(self._descriptor, self._left, _AT_A_TIME)
+            self._left += _AT_A_TIME
         return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -56,6 +69,7 @@ class Outflow:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._position = 0
+        self._sent = 0  # up to here the disk was told to begin
 
     def write(self, content: bytes | memoryview) -> int:
         """Everything, however many calls it takes. Raises OutputFault."""
@@ -67,6 +81,11 @@ class Outflow:
                 view = view[written:]
         except OSError as error:
             raise OutputFault(error) from error
+        if self._position - self._sent >= _AT_A_TIME:
+            # Written out while we go on: the fsync at the end then finds little to do. Pages on their way to the disk
+            # are not dropped by this, so that whoever reads the file next finds them in memory.
+            _advise(self._descriptor, self._sent, self._position - self._sent)
+            self._sent = self._position
         return len(content)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -83,6 +102,11 @@ class Outflow:
     def seekable(self) -> bool:
         """It is."""
         return True
+
+
+def _advise(descriptor: int, start: int, length: int) -> None:
+    with contextlib.suppress(OSError):
+        os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
 
 
 def read_whole(descriptor: int, *, limit: int) -> bytes:

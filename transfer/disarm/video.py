@@ -87,7 +87,7 @@ class _Tally:
 def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
     """Writes the new film. Raises Refusal, OutputFault, and FFmpeg's errors for a broken film."""
     target = Format.WEBM if form is Format.WEBM else Format.MP4
-    with _reader(raw, form) as source:
+    with _reader(raw, form, last=True) as source:
         streams = _chosen(source)
         removed = _removed(source, streams)
         width, height = streams[0].codec_context.width, streams[0].codec_context.height
@@ -112,9 +112,11 @@ def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
 
 
 @contextlib.contextmanager
-def _reader(descriptor: int, form: Format) -> Iterator[av.container.InputContainer]:
+def _reader(descriptor: int, form: Format, *, last: bool = False) -> Iterator[av.container.InputContainer]:
     demuxer = "matroska" if form is Format.WEBM else "mov"
-    container = av.open(Inflow(descriptor), "r", format=demuxer, buffer_size=_BUFFER, metadata_errors="replace")
+    container = av.open(
+        Inflow(descriptor, last=last), "r", format=demuxer, buffer_size=_BUFFER, metadata_errors="replace"
+    )
     try:
         yield container
     finally:
