@@ -12,7 +12,6 @@ import os
 from transfer.errors import Refusal
 from transfer.model.findings import Code
 
-
 _AT_A_TIME = 32 << 20  # bytes of which the kernel is told at once
 
 
