@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transfer.agreement import check_tables
 from transfer.approvals.authority import Root
 from transfer.approvals.trail import Trail
-from transfer.audit.checkpoint import Checkpoint, open_checkpoint
+from transfer.audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from transfer.audit.entries import Leaf, parse_leaf
-from transfer.audit.notes import Verifier
+from transfer.audit.notes import Verifier, parse_note
 from transfer.audit.proofs import inclusion_path
 from transfer.audit.reader import LogReader
 from transfer.audit.reader_database import DatabaseReader
@@ -112,12 +113,14 @@ def audit_site(site: Site, verifiers: Sequence[Verifier], *, older: bytes | None
         stored = reader.checkpoint()
         signed = open_checkpoint(stored, verifiers).checkpoint if stored is not None else None
         compare_sizes(shown, signed, reader.head.published)
+        _check_not_older(folder, reader.head.published)
         database = verify_log(reader, verifiers, origin=origin, older=older, statement_check=by_database)
         if shown is None:
             raise NotSo("Nothing has been published yet.", advice="Run the gateway once first.")
         check_row_root(tx, shown.size, shown.root)
         for tile in sorted(extras):
             _compare(folder, reader, tile, reader.head.size)
+        check_tables(tx, site)
     return Audit(folder=report, database=database, covered=by_database.covered)
 
 
@@ -183,6 +186,17 @@ def fits(leaf: Leaf, query: Query) -> bool:
         and (not query.events or leaf.event in query.events)
         and (query.since is None or leaf.at >= query.since)
     )
+
+
+def _check_not_older(folder: FolderReader, published: int) -> None:
+    """Read after the database was: a gateway that publishes meanwhile only makes the folder newer."""
+    note = folder.checkpoint()
+    size = 0 if note is None else parse_checkpoint(parse_note(note)[0]).size
+    if note is not None and size < published:
+        raise Tampered(
+            f"The log's folder was rolled back: it shows {size} entries, and {published} were published.",
+            advice="Find out who changed the folder. A gateway that starts publishes the rest again.",
+        )
 
 
 def _compare(folder: LogReader, database: LogReader, tile: Tile, size: int) -> None:

@@ -16,6 +16,7 @@ What it relies on in the leaves (a contract with whoever emits them):
     file.releasing                                item, file.sha256 = the rebuilt bytes, policy.sha256,
                                                   facts.statement_sha256; recorded in the transaction that confirms
     file.released                                 item, file.sha256, after a file.releasing of the same two
+    release.restored                              item, file.sha256, after a file.released of the same two
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class _Item:
     quorum: int = 1
     stopped: str = ""
     releasing: set[str] = field(default_factory=set)
+    released: set[str] = field(default_factory=set)
 
 
 class Trail:
@@ -72,6 +74,7 @@ class Trail:
             EventName.FILE_APPROVED.value: self._approved,
             EventName.FILE_RELEASING.value: self._releasing,
             EventName.FILE_RELEASED.value: self._released,
+            EventName.RELEASE_RESTORED.value: self._restored,
         }
 
     @property
@@ -153,8 +156,18 @@ class Trail:
         item.releasing.add(leaf["file"]["sha256"])
 
     def _released(self, leaf: Leaf) -> None:
-        if leaf["file"]["sha256"] not in self._known(leaf["item"]).releasing:
+        item, sha256 = self._known(leaf["item"]), leaf["file"]["sha256"]
+        if item.stopped:
+            raise NotSo(f"Item {leaf['item']} was released after its {item.stopped}.")
+        if sha256 not in item.releasing:
             raise NotSo(f"Item {leaf['item']} was released, and no valid approval of these bytes came before.")
+        item.releasing.remove(sha256)  # it covers one release; another one needs another look at the approvals
+        item.released.add(sha256)
+
+    def _restored(self, leaf: Leaf) -> None:
+        item = self._known(leaf["item"])
+        if item.stopped or leaf["file"]["sha256"] not in item.released:
+            raise NotSo(f"Item {leaf['item']} was put back with bytes that were not released, or were withdrawn.")
 
     def _covered(self, leaf: Leaf, item: _Item) -> None:
         """Enough approvers of this moment have signed for exactly these bytes."""

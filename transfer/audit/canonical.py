@@ -34,10 +34,13 @@ def parse_canonical(untrusted: bytes) -> Any:
 
 
 def decode_json(untrusted: bytes) -> Any:
-    """The value, quickly: well-formed, no floats, no blanks around it; its spelling not compared. Raises Tampered."""
+    """The value, quickly: well-formed, no key twice, no floats, no blanks around it; its spelling not compared.
+
+    Raises Tampered. A key given twice would let two readers see two things in the same bytes.
+    """
     try:
         text = untrusted.decode("utf-8")
-        value, end = _DECODER.raw_decode(text)
+        value, end = _UNDOUBLED.raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise Tampered("This is not JSON of the kind a log entry is.") from error
     if end != len(text):
@@ -86,5 +89,13 @@ def _no_float(_literal: str) -> NoReturn:
     raise ValueError("no floats")
 
 
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key twice")
+    return members
+
+
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 _DECODER = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
+_UNDOUBLED = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float, object_pairs_hook=_once_each)

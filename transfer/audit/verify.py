@@ -7,6 +7,7 @@ called verified over nothing: without a checkpoint, without an entry or without 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,6 +22,7 @@ from transfer.errors import NotSo, Tampered
 Leaves: TypeAlias = "Iterator[tuple[int, dict[str, Any]]]"
 StatementCheck: TypeAlias = Callable[[Leaves], list[str]]
 
+_TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z")
 _REMEMBERED_ITEMS = 1 << 18  # beyond so many items, an older one's chain is followed by reading, not by memory
 
 
@@ -173,6 +175,18 @@ def _check_index(indexed: IndexedAs, body: dict[str, Any]) -> None:
         raise Tampered("the database's index describes it otherwise.")
 
 
+def _checked_time(index: int, body: dict[str, Any]) -> str:
+    """The entry's time, after what every entry has was looked at. Raises Tampered."""
+    version, number, at, event = body.get("v"), body.get("i"), body.get("at"), body.get("event")
+    if version != VERSION or type(version) is not int:
+        raise Tampered(f"it is of version {version!a}, and this program knows version {VERSION} only.")
+    if number != index or type(number) is not int or not isinstance(event, str):
+        raise Tampered(f"it says that it is number {number!a}, of the kind {event!a}.")
+    if not isinstance(at, str) or not _TIME.fullmatch(at):
+        raise Tampered(f"{at!a} is not a time.")
+    return at
+
+
 class _Chain:
     """What must hold from one entry to the next: number, version, time, and each item's previous entry."""
 
@@ -184,11 +198,9 @@ class _Chain:
 
     def check(self, index: int, body: dict[str, Any]) -> None:
         """Raises Tampered. Called for every entry in order, a million times in a few seconds."""
-        at = body.get("at")
-        if body.get("v") != VERSION or body.get("i") != index or not isinstance(body.get("event"), str):
-            raise Tampered(f"it says version {body.get('v')!a}, number {body.get('i')!a}.")
-        if not isinstance(at, str) or at < self.last_at:
-            raise Tampered(f"its time {at!a} is before that of the entry before it, {self.last_at}.")
+        at = _checked_time(index, body)
+        if at < self.last_at:
+            raise Tampered(f"its time {at} is before that of the entry before it, {self.last_at}.")
         self.last_at = at
         if not self.first_at:
             self.first_at = at

@@ -11,7 +11,7 @@ import typer
 from transfer.cli import audit_entries
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
 from transfer.cli.output import print_json, say, table
-from transfer.errors import Misuse, TransferError
+from transfer.errors import Misuse, Tampered, TransferError
 
 if TYPE_CHECKING:
     from transfer.approvals.authority import Root
@@ -150,6 +150,8 @@ def _verify_receipt(path: Path, verifiers: list[Ed25519Verifier], *, json: bool)
     receipt = parse_receipt(_read(path))
     entry, checkpoint = open_receipt(receipt, verifiers)
     leaf = parse_leaf(entry)
+    if leaf.index != receipt.index:
+        raise Tampered(f"The receipt proves entry {receipt.index}, and the entry says of itself: {leaf.index}.")
     if json:
         facts = {"verified": True, "origin": checkpoint.origin, "size": checkpoint.size, "entry": dict(leaf.body)}
         print_json(facts)

@@ -18,6 +18,7 @@ from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, func, inser
 from sqlalchemy.exc import IntegrityError
 
 from transfer.errors import Tampered
+from transfer.model.facets import Facets
 from transfer.store.database import ReadTx, WriteTx
 from transfer.store.journal_tables import (
     AUDIT_CHECKPOINT,
@@ -26,6 +27,7 @@ from transfer.store.journal_tables import (
     AUDIT_HEAD,
     AUDIT_INDEX,
     AUDIT_NODE,
+    AUDIT_TAG,
 )
 from transfer.store.prepared import Prepared, Taken
 
@@ -51,11 +53,7 @@ class NewEntry:
     leaf_hash: bytes
     nodes: Sequence[tuple[int, int, bytes]]
     peaks: bytes
-    at: str
-    event: str
-    item: str | None
-    sha256: str | None
-    by: str | None
+    facets: Facets
     disclosures: Sequence[tuple[str, str]]  # digest, disclosure
 
 
@@ -69,6 +67,7 @@ class IndexRow:
     item: str | None
     sha256: str | None
     by: str | None
+    campaign: str | None
 
 
 _HEAD_COLUMNS = (
@@ -80,17 +79,17 @@ _HEAD_COLUMNS = (
     AUDIT_HEAD.c.published,
 )
 _SELECT_HEAD = select(*_HEAD_COLUMNS)
+_NEWEST_OF_ITEM = select(func.max(AUDIT_INDEX.c.i)).where(AUDIT_INDEX.c.item == bindparam("item_")).scalar_subquery()
+_PREVIOUS = AUDIT_INDEX.alias("previous")
 _SELECT_HEAD_AND_PREVIOUS = Prepared(
-    select(
-        AUDIT_HEAD.c.size,
-        AUDIT_HEAD.c.peaks,
-        AUDIT_HEAD.c.at,
-        select(func.max(AUDIT_INDEX.c.i)).where(AUDIT_INDEX.c.item == bindparam("item_")).scalar_subquery(),
+    select(AUDIT_HEAD.c.size, AUDIT_HEAD.c.peaks, AUDIT_HEAD.c.at, _PREVIOUS.c.i, _PREVIOUS.c.campaign).select_from(
+        AUDIT_HEAD.outerjoin(_PREVIOUS, _PREVIOUS.c.i == _NEWEST_OF_ITEM)
     )
 )
 _INSERT_ENTRY = Prepared(insert(AUDIT_ENTRY), columns=AUDIT_ENTRY.c.keys())
 _INSERT_NODE = Prepared(insert(AUDIT_NODE), columns=AUDIT_NODE.c.keys())
 _INSERT_INDEX = Prepared(insert(AUDIT_INDEX), columns=AUDIT_INDEX.c.keys())
+_INSERT_TAG = Prepared(insert(AUDIT_TAG), columns=AUDIT_TAG.c.keys())
 _INSERT_DISCLOSURE = Prepared(insert(AUDIT_DISCLOSURE), columns=AUDIT_DISCLOSURE.c.keys())
 _INSERT_CHECKPOINT = insert(AUDIT_CHECKPOINT)
 _ADVANCE_HEAD = Prepared(
@@ -111,11 +110,6 @@ _SELECT_NODES = (
     .where(AUDIT_NODE.c.level == bindparam("level_"), AUDIT_NODE.c.n >= _FIRST, AUDIT_NODE.c.n < _END)
     .order_by(AUDIT_NODE.c.n)
 )
-_SELECT_INDEXED = (
-    select(AUDIT_INDEX.c.event, AUDIT_INDEX.c.at, AUDIT_INDEX.c.item, AUDIT_INDEX.c.sha256, AUDIT_INDEX.c.by)
-    .where(AUDIT_INDEX.c.i >= _FIRST, AUDIT_INDEX.c.i < _END)
-    .order_by(AUDIT_INDEX.c.i)
-)
 
 
 def head(tx: ReadTx) -> Head:
@@ -128,32 +122,27 @@ def head(tx: ReadTx) -> Head:
     )  # fmt: skip
 
 
-def edge(tx: WriteTx, item: str | None) -> tuple[int, bytes, str, int | None]:
-    """For the next entry: size, peaks, the newest time, and the previous entry of the same item. Raises Tampered.
+def edge(tx: WriteTx, item: str | None) -> tuple[int, bytes, str, int | None, str | None]:
+    """For the next entry: size, peaks, the newest time, the previous entry of the same item and its campaign.
 
-    Read inside BEGIN IMMEDIATE: no other process can append between this and the end of the transaction.
+    Read inside BEGIN IMMEDIATE: no other process can append between this and the end of the transaction. Raises
+    Tampered.
     """
     row = _SELECT_HEAD_AND_PREVIOUS.first(tx, {"item_": item})
     if row is None:
         raise _no_head()
-    return row[0], row[1], row[2], row[3]
+    return row[0], row[1], row[2], row[3], row[4]
 
 
 def append(tx: WriteTx, entry: NewEntry) -> None:
     """All the rows of one entry. Raises Tampered if the log's head and its entries do not fit each other."""
+    event, at, item, sha256, by, campaign, tags = entry.facets
+    indexed = {"event": event, "at": at, "item": item, "sha256": sha256, "by": by, "campaign": campaign}
     try:
         _INSERT_ENTRY.run(tx, {"i": entry.index, "leaf": entry.leaf, "h": entry.leaf_hash})
-        _INSERT_INDEX.run(
-            tx,
-            {
-                "i": entry.index,
-                "event": entry.event,
-                "at": entry.at,
-                "item": entry.item,
-                "sha256": entry.sha256,
-                "by": entry.by,
-            },
-        )
+        _INSERT_INDEX.run(tx, {"i": entry.index, **indexed})
+        for tag in tags:
+            _INSERT_TAG.run(tx, {"tag": tag, "i": entry.index})
         for level, number, root in entry.nodes:
             _INSERT_NODE.run(tx, {"level": level, "n": number, "h": root})
         for digest, disclosure in entry.disclosures:
@@ -163,7 +152,7 @@ def append(tx: WriteTx, entry: NewEntry) -> None:
             f"The log's head says that it has {entry.index} entries, but there is one of that number.",
             advice="Somebody changed the database. Restore the last backup: `transfer restore DIR`.",
         ) from error
-    now = {"was": entry.index, "size_": entry.index + 1, "peaks_": entry.peaks, "at_": entry.at}
+    now = {"was": entry.index, "size_": entry.index + 1, "peaks_": entry.peaks, "at_": at}
     if _ADVANCE_HEAD.run(tx, now) != 1:
         raise _no_head()
 
@@ -216,6 +205,15 @@ def disclosures(tx: ReadTx, index: int) -> list[str]:
     return list(tx.connection.execute(chosen).scalars())
 
 
+def openings(tx: ReadTx, first: int, end: int | None = None) -> list[tuple[int, str, str]]:
+    """All openings kept of a range of entries, in their order: index, digest, disclosure."""
+    columns = AUDIT_DISCLOSURE.c
+    chosen = select(columns.i, columns.digest, columns.disclosure).where(columns.i >= first)
+    if end is not None:
+        chosen = chosen.where(columns.i < end)
+    return [tuple(row) for row in tx.connection.execute(chosen.order_by(columns.i))]
+
+
 def find(
     tx: ReadTx,
     *,
@@ -249,14 +247,10 @@ def index_rows(tx: ReadTx, first: int, end: int) -> Iterator[IndexRow]:
         yield _index_row(row)
 
 
-def indexed(tx: ReadTx, first: int, end: int) -> list[tuple[str, str, str | None, str | None, str | None]]:
-    """The index of a range of entries, quickly: event, at, item, sha256, by; fewer if some are not there."""
-    rows = tx.connection.execute(_SELECT_INDEXED, {"first": first, "end_": end}).all()
-    return [tuple(row) for row in rows]
-
-
 def _index_row(row: Row[Any]) -> IndexRow:
-    return IndexRow(index=row.i, event=row.event, at=row.at, item=row.item, sha256=row.sha256, by=row.by)
+    return IndexRow(
+        index=row.i, event=row.event, at=row.at, item=row.item, sha256=row.sha256, by=row.by, campaign=row.campaign
+    )  # fmt: skip
 
 
 def _no_head() -> Tampered:
