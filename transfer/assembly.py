@@ -13,6 +13,7 @@ from transfer.arrivals import Arrivals, Taking, Watchers
 from transfer.audit.keys import load_key
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
+from transfer.audit.receipt_files import ReceiptFiles
 from transfer.audit.show import ShownEntry
 from transfer.departures import Departures, stands_now
 from transfer.footing import Footing
@@ -77,6 +78,7 @@ def build_gateway(
         publisher=Publisher(
             db=site.db, log_dir=site.workspace.log, signer=signer, origin=signer.name, clock=site.clock
         ),
+        receipts=ReceiptFiles(db=site.db, folder=site.workspace.receipts, verifiers=[signer.verifier]),
         post=post,
         worklist=worklist,
         workers=worker_count(site.settings),

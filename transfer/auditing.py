@@ -19,20 +19,16 @@ from transfer.approvals.trail import Trail
 from transfer.audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from transfer.audit.entries import Leaf, parse_leaf
 from transfer.audit.notes import Verifier, parse_note
-from transfer.audit.proofs import inclusion_path
 from transfer.audit.reader import LogReader
 from transfer.audit.reader_database import DatabaseReader
 from transfer.audit.reader_folder import FolderReader
-from transfer.audit.receipts import Receipt
 from transfer.audit.show import Query, ShownEntry
 from transfer.audit.signing import check_row_root
 from transfer.audit.start import compare_sizes
-from transfer.audit.tiles import BUNDLE, WIDTH, Tile, range_hash
+from transfer.audit.tiles import BUNDLE, WIDTH, Tile
 from transfer.audit.verify import VerifyReport, verify_log
 from transfer.errors import NotSo, Tampered
 from transfer.model.events import EventName
-from transfer.store import journal
-from transfer.store.database import ReadTx
 from transfer.wiring import Site
 
 _NAME_IT = "Name the folder that holds the log's `checkpoint`."
@@ -122,40 +118,6 @@ def audit_site(site: Site, verifiers: Sequence[Verifier], *, older: bytes | None
             _compare(folder, reader, tile, reader.head.size)
         check_tables(tx, site)
     return Audit(folder=report, database=database, covered=by_database.covered)
-
-
-def prove(tx: ReadTx, index: int) -> Receipt:
-    """The proof that entry `index` is in the log as it was signed last. Raises NotSo if it is not signed yet."""
-    head = journal.head(tx)
-    if index >= head.signed_size:
-        raise NotSo(
-            f"Entry {index} is not signed yet: {head.signed_size} entries are.",
-            advice="A running gateway signs within a second; `transfer run --once` does so too.",
-        )
-    leaves = journal.leaves(tx, index, index + 1)
-    if not leaves:
-        raise Tampered(f"The database lacks entry {index}.", advice="Run `transfer audit verify`.")
-
-    def recorded(level: int, first: int, count: int) -> list[bytes]:
-        found = journal.hashes(tx, level, first, count)
-        if len(found) != count:
-            raise Tampered("Some recorded hashes are missing.", advice="Run `transfer audit verify`.")
-        return found
-
-    path = inclusion_path(index, head.signed_size, lambda start, end: range_hash(start, end, recorded))
-    return Receipt(entry=leaves[0], index=index, path=tuple(path), note=head.signed_note)
-
-
-def newest_signed_entry(tx: ReadTx, *, item: str | None = None, sha256: str | None = None) -> int:
-    """The signed entry that says most of an item or a file: its release if there was one, else the newest."""
-    size = journal.head(tx).signed_size
-    released = (EventName.FILE_RELEASED.value,)
-    rows = journal.find(tx, item=item, sha256=sha256, events=released, before=size, limit=1)
-    rows = rows or journal.find(tx, item=item, sha256=sha256, before=size, limit=1)
-    if not rows:
-        what = item or f"the file {sha256}"
-        raise NotSo(f"There is no signed entry about {what}.", advice="`transfer status` lists the items.")
-    return rows[0].index
 
 
 def read_folder(folder: Path, query: Query) -> list[ShownEntry]:

@@ -133,7 +133,8 @@ def _demo_campaign(tx: WriteTx, site: Site, *, key: SigningKey, approver: Person
 def _make_folders(workspace: Workspace, *, demo: bool) -> None:
     with world_errors(f"making the workspace {workspace.root}"):
         private = (workspace.state, workspace.db, workspace.run, workspace.keys)
-        public = (workspace.staging, workspace.release, workspace.release_aside, workspace.feedback, workspace.log)
+        sides = (workspace.staging, workspace.release, workspace.release_aside)
+        public = (*sides, workspace.feedback, workspace.receipts, workspace.log)
         demo_folders = (workspace.demo, workspace.staging / DEMO_CAMPAIGN) if demo else ()
         for folder in (*private, *public, *demo_folders):
             folder.mkdir(parents=True)

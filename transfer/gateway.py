@@ -4,6 +4,7 @@
     line        spool → verdict                      one thread a sandbox worker
     departures  approval → device's side and back    one thread
     log         signs and publishes                  one thread
+    receipts    proofs of releases and refusals      one thread
     notices     feedback files, the live view        one thread
     upkeep      retention, scanner, clock            one thread
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from transfer import __version__
 from transfer.arrivals import Arrivals, Watchers
 from transfer.audit.publish import Publisher
+from transfer.audit.receipt_files import ReceiptFiles
 from transfer.departures import Departures
 from transfer.errors import NotSo, Tampered, TransferError, Unavailable
 from transfer.footing import Footing
@@ -56,6 +58,7 @@ class Gateway:
     notices: Notices
     upkeep: Upkeep
     publisher: Publisher
+    receipts: ReceiptFiles
     post: Post
     worklist: Worklist
     workers: int
@@ -67,6 +70,7 @@ class Gateway:
     arrivals_bell: Bell
     departures_bell: Bell
     notices_bell: Bell = field(default_factory=Bell)
+    receipts_bell: Bell = field(default_factory=Bell)
     condition: Condition = field(default_factory=Condition)
 
     @contextmanager
@@ -97,6 +101,7 @@ class Gateway:
         self.arrivals_bell.connect(loops["arrivals"].wake)
         self.departures_bell.connect(loops["departures"].wake)
         self.notices_bell.connect(loops["notices"].wake)
+        self.receipts_bell.connect(loops["receipts"].wake)
         for loop in loops.values():
             loop.start()
         ready()
@@ -131,12 +136,10 @@ class Gateway:
         with _kept(missing):
             self._take_what_settles()
         self._patiently(self.worklist.wait_until_idle, _A_DAY)
-        for rounds in (self.departures.round, self.notices.round):
+        for rounds in (self.departures.round, self.notices.round, self._publish, self.receipts.round):
             with _kept(missing):
                 while not self.condition.stopping.is_set() and rounds():
                     pass
-        with _kept(missing):
-            self._publish()
         self.condition.stopping.set()
         for worker in workers:
             worker.join(10)
@@ -177,6 +180,7 @@ class Gateway:
             "arrivals": (self._arrive, 1.0),
             "departures": (self._depart, 1.0),
             "log": (self._publish, self.publish_seconds),
+            "receipts": (self.receipts.round, self.publish_seconds),
             "upkeep": (self._keep_up, 1.0),
         }
         loops = {
@@ -217,7 +221,8 @@ class Gateway:
         return True
 
     def _publish(self) -> bool:
-        self.publisher.sign()
+        if self.publisher.sign() is not None:
+            self.receipts_bell.ring()
         self.publisher.publish()
         return False
 
@@ -253,6 +258,7 @@ class Gateway:
         try:
             self._record(EventName.GATEWAY_STOPPED, {"version": __version__})
             self._publish()
+            self.receipts.round()
         except Unavailable:
             return
 

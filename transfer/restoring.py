@@ -29,6 +29,7 @@ from transfer.store.backup import BackupReport, RestoreReport, backup, restore
 from transfer.store.backup_files import LABEL_NAME
 from transfer.store.database import WriteTx
 from transfer.store.durable import world_errors
+from transfer.store.receipt_cursor import receipts_again
 from transfer.store.restored import Restored, clear_restored, mark_restored, restored_from
 from transfer.wiring import Site
 from transfer.workspace import Workspace
@@ -84,7 +85,7 @@ def put_back(source: Path, destination: Path) -> PutBack:
     workspace = Workspace(destination.absolute())
     settings = load_settings(workspace.root)
     folders = [source.folder for source in settings.sources]
-    folders += [settings.release.folder, settings.release.aside_folder, workspace.feedback]
+    folders += [settings.release.folder, settings.release.aside_folder, workspace.feedback, workspace.receipts]
     with world_errors("making the folders that no backup has"):
         for folder in folders:
             if folder.is_relative_to(workspace.root):
@@ -161,6 +162,7 @@ def _settle(tx: WriteTx, site: Site) -> WentOn:
     site.log.append(tx, Event(name=EventName.BACKUP_RESTORED, facts=facts))
     retraced = retrace.finish()
     site.register.feedback_again(tx)
+    receipts_again(tx)
     return WentOn(
         made_at=mark.made_at,
         taken_over=end - mark.entries,

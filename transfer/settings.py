@@ -251,7 +251,7 @@ def _check_places(settings: Settings, workspace: Workspace, document: Document) 
     ]
     places.append(("the release folder", settings.release.folder, document.place(("release", "path"))))
     places.append(("the release-aside folder", settings.release.aside_folder, document.place(("release", "aside"))))
-    own = (workspace.state, workspace.log, workspace.keys, workspace.feedback, workspace.demo)
+    own = (workspace.state, workspace.log, workspace.keys, workspace.feedback, workspace.receipts, workspace.demo)
     places.extend((f"the workspace's {folder.name} folder", folder, document.source) for folder in own)
     places = [(name, Path(os.path.realpath(path)), place) for name, path, place in places]
     for index, (name, path, place) in enumerate(places):

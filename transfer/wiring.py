@@ -167,7 +167,7 @@ def gateway_paths(site: Site) -> GatewayPaths:
     return GatewayPaths(
         staging=tuple(source.folder for source in settings.sources),
         readable=(workspace.keys,),
-        owned=(workspace.state, workspace.log, workspace.feedback),
+        owned=(workspace.state, workspace.log, workspace.feedback, workspace.receipts),
         release=settings.release.folder,
         connect_tcp=(settings.scanner.port,) if settings.scanner.host else (),
     )

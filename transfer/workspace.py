@@ -60,6 +60,11 @@ class Workspace:
         return self.root / "feedback"
 
     @property
+    def receipts(self) -> Path:
+        """The proof of each release and refusal, for whoever asks; no personal data."""
+        return self.root / "receipts"
+
+    @property
     def state(self) -> Path:
         """Private: database, blobs, sockets."""
         return self.root / "state"

@@ -15,7 +15,7 @@ def test_the_demo_is_whole(tmp_path: Path) -> None:
     told = call("init", place, "--demo")
     assert told.code == 0
     assert "Next: transfer run" in told.out
-    folders = {"staging", "release", "release-aside", "feedback", "state", "log", "keys", "demo"}
+    folders = {"staging", "release", "release-aside", "feedback", "receipts", "state", "log", "keys", "demo"}
     assert folders <= {path.name for path in place.iterdir()}
     for private in ("state", "keys"):
         assert stat.S_IMODE((place / private).stat().st_mode) == 0o700

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(kernel_support().landlock < 4, reason="this kern
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    for name in ("staging", "release", "release-aside", "state", "log", "feedback", "keys"):
+    for name in ("staging", "release", "release-aside", "state", "log", "feedback", "receipts", "keys"):
         (tmp_path / name).mkdir()
     (tmp_path / "staging" / "open-day").mkdir()
     (tmp_path / "staging" / "open-day" / "photo.jpg").write_bytes(b"photo")
@@ -46,7 +46,7 @@ def gateway_paths(workspace: Path, *, ports: tuple[int, ...] = ()) -> GatewayPat
     return GatewayPaths(
         staging=(workspace / "staging",),
         readable=(workspace / "transfer.toml", workspace / "keys"),
-        owned=(workspace / "state", workspace / "log", workspace / "feedback"),
+        owned=tuple(workspace / name for name in ("state", "log", "feedback", "receipts")),
         release=workspace / "release",
         connect_tcp=ports,
     )
@@ -154,6 +154,7 @@ def test_gateway_keeps_its_database_blobs_and_log(workspace: Path) -> None:
         blob=blob,
         log=lambda: put(workspace / "log"),
         feedback=lambda: (workspace / "feedback" / "WAITING photo.txt").write_text("it waits"),
+        receipt=lambda: put(workspace / "receipts"),
         listen=listen,
         key=(workspace / "keys" / "log.key").read_bytes,
         settings=(workspace / "transfer.toml").read_bytes,
@@ -165,7 +166,7 @@ def test_gateway_keeps_its_database_blobs_and_log(workspace: Path) -> None:
     assert seen["key"] == "worked: b'secret'"
     assert seen["settings"] == "worked: b'settings'"
     assert seen["change_key"] == seen["change_settings"] == "EACCES"
-    for name in ("blob", "log", "feedback", "listen", "random"):
+    for name in ("blob", "log", "feedback", "receipt", "listen", "random"):
         assert seen[name].startswith("worked"), (name, seen[name])
 
 

@@ -189,7 +189,8 @@ class Place:
     def leftovers(self) -> list[Path]:
         """Temporaries anywhere in the workspace but in staging."""
         found = []
-        for folder in (self.workspace.state, self.workspace.log, self.workspace.feedback, self.release):
+        workspace = self.workspace
+        for folder in (workspace.state, workspace.log, workspace.feedback, workspace.receipts, self.release):
             found += [path for path in folder.rglob("*") if path.name.startswith((".part-", "part-"))]
         return found
 

@@ -85,7 +85,11 @@ def open_receipt(
         raise NotSo("This receipt does not carry its entry.", advice="Bring the entry's bytes too.")
     if receipt.entry is not None and receipt.entry != proven:
         raise Tampered("This receipt is for another entry.")
-    checkpoint = open_checkpoint(receipt.note, verifiers).checkpoint
+    opened = open_checkpoint(receipt.note, verifiers)
+    checkpoint = opened.checkpoint
+    if checkpoint.origin not in {signature.name for signature in opened.verified}:
+        signed_by = ", ".join(signature.name for signature in opened.verified)
+        raise Tampered(f"The checkpoint is of the log {checkpoint.origin}, but it was signed by {signed_by}.")
     check_inclusion(
         leaf_hash(proven), index=receipt.index, size=checkpoint.size, path=receipt.path, root=checkpoint.root
     )

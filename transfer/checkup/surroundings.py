@@ -135,6 +135,16 @@ def check_folders(site: Site) -> Iterator[Check]:
     yield _folder(f"the release folder {release.folder}", release.folder, os.W_OK | os.X_OK)
     yield _folder(f"the folder aside {release.aside_folder}", release.aside_folder, os.F_OK)
     yield _folder(f"the feedback folder {site.workspace.feedback}", site.workspace.feedback, os.W_OK | os.X_OK)
+    receipts = site.workspace.receipts
+    if os.path.lexists(receipts):
+        yield _folder(f"the receipts folder {receipts}", receipts, os.W_OK | os.X_OK)
+    else:
+        yield Check(
+            name="folders",
+            standing=Standing.NOTE,
+            sentence=f"The receipts folder {receipts} is not there.",
+            advice="The next start of the gateway makes it, and every receipt anew.",
+        )
     both = [folder.stat().st_dev for folder in (release.folder, release.aside_folder) if folder.is_dir()]
     if len(set(both)) > 1:
         raise Misuse(

@@ -72,16 +72,16 @@ def show(
 
 def prove(
     context: typer.Context,
-    item: Annotated[str, typer.Argument(metavar="[ITEM]", help="The item whose release is to be proven.")] = "",
+    item: Annotated[str, typer.Argument(metavar="[ITEM]", help="The item whose release or refusal to prove.")] = "",
     sha256: Annotated[str, typer.Option(metavar="HEX", help="The file's SHA-256, in place of an item.")] = "",
     entry: Annotated[int | None, typer.Option(min=0, metavar="NUMBER", help="This entry, in place of an item.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there, not to the terminal.")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a receipt (.tlog-proof): that an entry is in the log, checked with nothing but the log's verifier key."""
+    from transfer.audit.proving import prove as prove_entry
+    from transfer.audit.proving import telling_entry
     from transfer.audit.receipts import render_receipt
-    from transfer.auditing import newest_signed_entry
-    from transfer.auditing import prove as prove_entry
     from transfer.model.identifiers import parse_item_id, parse_sha256
 
     if sum((bool(item), bool(sha256), entry is not None)) != 1:
@@ -90,7 +90,7 @@ def prove(
     with site.db.read() as tx:
         if entry is None:
             key = {"item": parse_item_id(item)} if item else {"sha256": parse_sha256(sha256)}
-            entry = newest_signed_entry(tx, **key)
+            entry = telling_entry(tx, **key)
         text = render_receipt(prove_entry(tx, entry))
     if out is None:
         typer.echo(text, nl=False)

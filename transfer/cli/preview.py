@@ -129,7 +129,8 @@ def _make(folder: Path, site: Site) -> None:
     wanted = Path(os.path.realpath(folder))
     place, release = site.workspace, site.settings.release
     sources = [source.folder for source in site.settings.sources]
-    for taken in (release.folder, release.aside_folder, *sources, place.state, place.log, place.keys, place.feedback):
+    own = (place.state, place.log, place.keys, place.feedback, place.receipts)
+    for taken in (release.folder, release.aside_folder, *sources, *own):
         if wanted.is_relative_to(os.path.realpath(taken)):
             raise Misuse(
                 f"{folder} lies in {taken}, where a preview has no place.",

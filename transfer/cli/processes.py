@@ -36,6 +36,7 @@ def gateway(
     """The gateway: everything but the device's side."""
     _die_with_parent()
     from transfer.assembly import build_gateway
+    from transfer.audit.receipt_files import prepare_folder
     from transfer.cli.live import Live
     from transfer.footing import Footing
     from transfer.program_log import configure
@@ -47,7 +48,9 @@ def gateway(
         _tell_begun()
         live = Live(site, quiet=not show)  # looks for the demo's key, which a confined process cannot
         folders = [source.folder for source in site.settings.sources] + [site.settings.release.folder]
-        footing = Footing([*folders, site.workspace.log, site.workspace.feedback], records=site.workspace.database)
+        prepare_folder(site.workspace.receipts, site.db)
+        folders += [site.workspace.log, site.workspace.feedback, site.workspace.receipts]
+        footing = Footing(folders, records=site.workspace.database)
         support = _confine_gateway(site)
         built = build_gateway(site, support=support, announce=live.announce, tell=live.tell, footing=footing)
         with built.running():

@@ -78,6 +78,9 @@ class Story(Protocol):
 
 _REMEMBERED = 512
 
+# What is told of a file that has its receipt: the last word of its name (audit.receipt_files).
+_RECEIPTED = {State.RELEASED: "released", State.REFUSED: "refused"}
+
 _HEADINGS = {
     State.ARRIVED: WORKING,
     State.SPOOLED: WORKING,
@@ -119,7 +122,9 @@ def explain(story: Story) -> tuple[str, str]:
     if notes and story.state is not State.REFUSED:
         blocks.append(_section("Good to know", [_why(reason) for reason in notes]))
     where = f", campaign {story.campaign}" if story.campaign else ""
-    blocks.append(_paragraph(f"Item {story.item}{where}, taken up {_moment(story.arrived_at)}."))
+    how = _RECEIPTED.get(story.state)
+    receipt = f" Its receipt lies in receipts/ as {story.item}-{how}.tlog-proof." if how else ""
+    blocks.append(_paragraph(f"Item {story.item}{where}, taken up {_moment(story.arrived_at)}.{receipt}"))
     return heading, "\n\n".join(blocks) + "\n"
 
 

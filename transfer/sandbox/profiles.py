@@ -1,7 +1,7 @@
 """What each process may do with files and the network (DESIGN section 3), as data, and the call that makes it so.
 
-    gateway  staging: read, list, remove · state, log, feedback: all · release: create, write, rename, remove, list,
-             NOT read · settings, keys: read
+    gateway  staging: read, list, remove · state, log, feedback, receipts: all · release: create, write, rename,
+             remove, list, NOT read · settings, keys: read
     guard    release, release-aside: list, read, remove, move between them · nothing else
     child    nothing (`confine.confine_child`)
 
@@ -62,8 +62,9 @@ _LEAST_VERSION = 2  # the guard moves between folders, the spool renames between
 class GatewayPaths:
     """The folders and files of one workspace, as far as the gateway may reach them.
 
-    `readable`: the settings, the policy, the keys. `owned`: state, log, feedback. `connect_tcp`: ports of a scanner or
-    of OneDrive. A file that is replaced by another (not written in place) after the call is out of reach: name folders.
+    `readable`: the settings, the policy, the keys. `owned`: state, log, feedback, receipts. `connect_tcp`: ports of a
+    scanner or of OneDrive. A file that is replaced by another (not written in place) after the call is out of reach:
+    name folders.
     """
 
     staging: tuple[Path, ...]

@@ -4,7 +4,7 @@ In a backup: the database (items, people, campaigns, statements, releases, the w
 rebuilt files that are still kept, the published log, the settings, the policy in force, and, unless left out, the
 keys. It can be read with `sqlite3` and checked with `sha256sum -c MANIFEST.sha256`.
 Not in it: `staging/` (the staff's own), `release/` and `release-aside/` (the device's side; the gateway cannot read
-them), `feedback/` (written again from the database), sockets and locks, `demo/`.
+them), `feedback/` and `receipts/` (written again from the database), sockets and locks, `demo/`.
 
 Whoever holds a backup with keys can sign the log as this gateway: keep it as you keep the keys.
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transfer.errors import Unavailable
@@ -80,20 +80,34 @@ def sync_folder(path: Path | str) -> None:
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Puts `content` at `path`, atomically and durably, over whatever was there. Raises OSError."""
-    temporary = f"{TEMPORARY_PREFIX}{path.name}"
-    with open_folder(path.parent) as folder:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=folder)
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, mode, dir_fd=folder)
-        with gone_on_failure(folder, temporary):
-            try:
-                write_all(descriptor, content)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    with replacing(path.parent, mode=mode) as put:
+        put(path.name, content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o600) -> Iterator[Callable[[str, bytes], None]]:
+    """Puts any number of files into the folder `path`, each as `replace_file` does: by name and content.
+
+    Each is old or new at any time, and all are durable at the end of the block. Raises OSError.
+    """
+    with open_folder(path) as folder:
+        yield lambda name, content: _replace(folder, name, content, mode)
         os.fsync(folder)
+
+
+def _replace(folder: int, name: str, content: bytes, mode: int) -> None:
+    temporary = f"{TEMPORARY_PREFIX}{name}"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, mode, dir_fd=folder)
+    with gone_on_failure(folder, temporary):
+        try:
+            write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 @contextlib.contextmanager
