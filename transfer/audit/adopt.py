@@ -21,8 +21,10 @@ from transfer.audit.start import published_checkpoint
 from transfer.audit.tiles import WIDTH
 from transfer.audit.verify import verify_log
 from transfer.errors import NotSo, Tampered
+from transfer.model.facets import Inheritance
 from transfer.store import journal
 from transfer.store.database import Database, WriteTx
+from transfer.store.journal_tags import campaign_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,7 @@ def _is_beginning(folder: FolderReader, frontier: Frontier, shown: Checkpoint) -
 
 def _append_rest(tx: WriteTx, folder: FolderReader, frontier: Frontier, end: int) -> Iterator[Leaf]:
     first = frontier.size
+    inheritance = Inheritance(lambda previous: campaign_of(tx.connection, previous))
     for index in range(first // WIDTH, -(-end // WIDTH)):
         entries = folder.entries(index, min(WIDTH, end - index * WIDTH))
         for number, entry in enumerate(entries, index * WIDTH):
@@ -94,11 +97,7 @@ def _append_rest(tx: WriteTx, folder: FolderReader, frontier: Frontier, end: int
                     leaf_hash=hashed,
                     nodes=[(height // 8, number >> height, root) for height, root in completed if height % 8 == 0],
                     peaks=frontier.to_bytes(),
-                    at=leaf.at,
-                    event=leaf.event,
-                    item=leaf.item,
-                    sha256=leaf.sha256,
-                    by=leaf.by,
+                    facets=inheritance.facets(leaf.body),
                     disclosures=(),
                 ),
             )

@@ -52,10 +52,11 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltLeaf:
-    """A new leaf: its bytes, its hash and the openings of its commitments."""
+    """A new leaf: its bytes, its hash, what they say and the openings of its commitments."""
 
     data: bytes
     hash: bytes
+    body: Mapping[str, Any]
     disclosures: tuple[Disclosure, ...]
 
 
@@ -81,7 +82,7 @@ def build_leaf(
 
     Raises Misuse if the event holds what a leaf cannot, or is larger than 16 KiB.
     """
-    body: dict[str, object] = {"at": at, "event": event.name.value, "i": index, "v": VERSION}
+    body: dict[str, Any] = {"at": at, "event": event.name.value, "i": index, "v": VERSION}
     disclosures = tuple(_disclose(name, value, entropy) for name, value in event.private.items())
     if disclosures:
         body["_sd"] = sorted(disclosure.digest for disclosure in disclosures)
@@ -102,7 +103,7 @@ def build_leaf(
     data = render_canonical(body)
     if len(data) > MAX_LEAF_BYTES:
         raise Misuse(f"The event {event.name} makes an entry of {len(data)} bytes; the limit is {MAX_LEAF_BYTES}.")
-    return BuiltLeaf(data=data, hash=leaf_hash(data), disclosures=disclosures)
+    return BuiltLeaf(data=data, hash=leaf_hash(data), body=body, disclosures=disclosures)
 
 
 def parse_leaf(untrusted: bytes) -> Leaf:

@@ -12,6 +12,7 @@ from transfer.audit.entries import build_leaf
 from transfer.audit.merkle import Frontier
 from transfer.model.clock import Clock, render_time
 from transfer.model.events import EntryRef, Event
+from transfer.model.facets import facets_of
 from transfer.store import journal
 from transfer.store.database import WriteTx
 
@@ -29,7 +30,7 @@ class Log:
 
     def append(self, tx: WriteTx, event: Event) -> EntryRef:
         """Records the event as the next entry. Raises Misuse for an event that no leaf can hold, Tampered."""
-        index, peaks, newest, previous = journal.edge(tx, event.item)
+        index, peaks, newest, previous, campaign = journal.edge(tx, event.item)
         now = render_time(self._clock.now())
         clock_back = now < newest
         at = newest if clock_back else now  # times never decrease, whatever the clock does; the leaf says so
@@ -46,11 +47,7 @@ class Log:
                 leaf_hash=leaf.hash,
                 nodes=[(height // 8, index >> height, root) for height, root in completed if height % 8 == 0],
                 peaks=frontier.to_bytes(),
-                at=at,
-                event=event.name.value,
-                item=event.item,
-                sha256=event.file.sha256 if event.file is not None else None,
-                by=event.by,
+                facets=facets_of(leaf.body, inherited=campaign),
                 disclosures=[(disclosure.digest, disclosure.text) for disclosure in leaf.disclosures],
             ),
         )

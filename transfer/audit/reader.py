@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from transfer.audit.notes import Ed25519Verifier
 from transfer.audit.tiles import Tile
+from transfer.model.facets import Facets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +33,6 @@ class Survey:
     needed: int
     extras: frozenset[Tile] = frozenset()
     unfinished: tuple[str, ...] = ()
-
-
-# event, at, item, sha256, by
-IndexedAs: TypeAlias = "tuple[str, str, str | None, str | None, str | None]"
 
 
 class LogReader(Protocol):
@@ -65,8 +62,8 @@ class LogReader(Protocol):
         """The first `width` hashes of a tile, one after the other."""
         ...
 
-    def index(self, first: int, end: int) -> Sequence[IndexedAs] | None:
-        """What an index kept beside the entries says about each of them; None where there is no index."""
+    def index(self, first: int, end: int) -> Mapping[int, Facets] | None:
+        """What an index kept beside the entries says about each of them, by number; None where there is no index."""
         ...
 
     def name(self, tile: Tile) -> str:

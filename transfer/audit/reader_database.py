@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from transfer.audit.merkle import HASH_BYTES, Frontier
 from transfer.audit.notes import Ed25519Verifier
-from transfer.audit.reader import Claim, IndexedAs, Survey
+from transfer.audit.reader import Claim, Survey
 from transfer.audit.tiles import BUNDLE, WIDTH, Tile
 from transfer.errors import Tampered
-from transfer.store import journal
+from transfer.model.facets import Facets
+from transfer.store import journal, journal_index
 from transfer.store.database import ReadTx
 
 
@@ -36,6 +37,12 @@ class DatabaseReader:
             raise Tampered(
                 f"The database has more entries than the {self.head.size} that its right edge of the tree counts."
             )
+        surplus = journal_index.surplus(self._tx, self.head.size)
+        if surplus is not None:
+            raise Tampered(
+                f"The database's index tells of an entry {surplus}; there are {self.head.size} entries.",
+                advice="`transfer audit reindex` makes it again from the entries.",
+            )
         return Survey(end=max(size, self.head.size), needed=max(size, self.head.size))
 
     def claims(self) -> tuple[Claim, ...]:
@@ -57,9 +64,9 @@ class DatabaseReader:
             raise Tampered(f"Of {self.name(Tile(level, index, width))}, some are missing or damaged.")
         return b"".join(recorded)
 
-    def index(self, first: int, end: int) -> list[IndexedAs]:
+    def index(self, first: int, end: int) -> dict[int, Facets]:
         """The rows by which entries are found. Raises Tampered if one is missing."""
-        rows = journal.indexed(self._tx, first, end)
+        rows = journal_index.facets(self._tx, first, end)
         if len(rows) != end - first:
             raise Tampered(f"The database's index lacks some of the entries {first} to {end - 1}.")
         return rows

@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from transfer.audit.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from transfer.audit.entries import VERSION, decode_leaf
 from transfer.audit.notes import Verifier
-from transfer.audit.reader import Claim, IndexedAs, LogReader
+from transfer.audit.reader import Claim, LogReader
 from transfer.audit.walk import Walk
 from transfer.errors import NotSo, Tampered
+from transfer.model.facets import Facets, Inheritance
 
 Leaves: TypeAlias = "Iterator[tuple[int, dict[str, Any]]]"
 StatementCheck: TypeAlias = Callable[[Leaves], list[str]]
@@ -155,6 +157,7 @@ def _open_older(older: bytes | str, verifiers: Sequence[Verifier], newer: Checkp
 
 
 def _leaves(reader: LogReader, walk: Walk, chain: _Chain) -> Leaves:
+    inheritance = Inheritance(partial(_indexed_campaign, reader))
     for first, entries in walk.bundles():
         indexed = reader.index(first, first + len(entries))
         for index, entry in enumerate(entries, first):
@@ -162,17 +165,26 @@ def _leaves(reader: LogReader, walk: Walk, chain: _Chain) -> Leaves:
                 body = decode_leaf(entry)
                 chain.check(index, body)
                 if indexed is not None:
-                    _check_index(indexed[index - first], body)
+                    _check_index(indexed[index], inheritance.facets(body))
             except Tampered as error:
                 raise Tampered(f"Entry {index} is not as an entry of a transfer log is: {error.sentence}") from error
             yield index, body
 
 
-def _check_index(indexed: IndexedAs, body: dict[str, Any]) -> None:
-    file = body.get("file")
-    digest = file.get("sha256") if isinstance(file, dict) else None
-    if indexed != (body["event"], body["at"], body.get("item"), digest, body.get("by")):
-        raise Tampered("the database's index describes it otherwise.")
+def _indexed_campaign(reader: LogReader, index: int) -> str | None:
+    """Of an entry that was checked long before."""
+    indexed = reader.index(index, index + 1)
+    return indexed[index].campaign if indexed is not None else None
+
+
+def _check_index(indexed: Facets, expected: Facets) -> None:
+    if indexed == expected:
+        return
+    for tag in {*indexed.tags} - {*expected.tags}:
+        raise Tampered(f"the database's index has it under «{tag[:100]}», which it does not say.")
+    for tag in {*expected.tags} - {*indexed.tags}:
+        raise Tampered(f"the database's index does not have it under «{tag[:100]}».")
+    raise Tampered("the database's index describes it otherwise.")
 
 
 def _checked_time(index: int, body: dict[str, Any]) -> str:

@@ -1,4 +1,6 @@
-"""The tables of the transfer log; `store.journal` is the only module that reads and writes them.
+"""The tables of the transfer log; only `store.journal` and the modules beside it that begin so read and write them.
+
+`audit_index` and `audit_tag` are derived from the leaves (`model.facets`) and can be made again at any time.
 
 Entries, nodes and checkpoints have triggers that refuse every UPDATE and DELETE. They stop mistakes, not somebody who
 holds the file: `audit.start` and `audit.verify` find what such a person changed.
@@ -51,10 +53,21 @@ AUDIT_INDEX = Table(
     Column("item", Text),
     Column("sha256", Text),
     Column("by", Text),
+    Column("campaign", Text),
     sqlite_strict=True,
 )
-for _column in ("event", "item", "sha256", "by"):
+for _column in ("event", "item", "sha256", "by", "campaign"):
     Index(f"audit_index_{_column}", AUDIT_INDEX.c[_column], AUDIT_INDEX.c.i)
+
+AUDIT_TAG = Table(  # `clause:G5`, `person:u_…`, `item:i-…`: see model.facets
+    "audit_tag",
+    METADATA,
+    Column("tag", Text, primary_key=True),
+    Column("i", Integer, primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+Index("audit_tag_i", AUDIT_TAG.c.i)
 
 AUDIT_DISCLOSURE = Table(
     "audit_disclosure",

@@ -20,6 +20,7 @@ from transfer.errors import Misuse, Tampered, Unavailable
 from transfer.store.connections import Session
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
 from transfer.store.erasure_table import ERASURE
+from transfer.store.journal_tags import create_and_fill
 from transfer.store.lock import holds, who_holds
 from transfer.store.schema import META, SCHEMA_VERSION
 
@@ -31,8 +32,9 @@ _PAUSE = 0.1
 
 
 def _to_2(connection: Connection) -> None:
-    """Erasures are remembered, so that one that was interrupted is finished."""
+    """Erasures are remembered, so that one that was interrupted is finished. The log's index has campaign and tags."""
     ERASURE.create(connection)
+    create_and_fill(connection)
 
 
 STEPS: Mapping[int, Step] = {1: _to_2}
