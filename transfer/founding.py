@@ -31,10 +31,11 @@ from transfer.audit.publish import Publisher
 from transfer.errors import Misuse
 from transfer.model.events import Event, EventName
 from transfer.model.identifiers import CampaignId, DeviceId, PersonId, Sha256, SourceId, person_id_from_entropy
+from transfer.policy.canonical import hashed_text
 from transfer.policy.rulebook import load_policy, render_site_policy
 from transfer.settings import load_settings
 from transfer.settings_text import NewSource, render_settings
-from transfer.store.adoption import POLICY, SETTINGS, adopt
+from transfer.store.adoption import POLICY, SETTINGS, adopt, keep_policy_text
 from transfer.store.database import Database, WriteTx
 from transfer.store.durable import replace_file, world_errors
 from transfer.wiring import LOG_KEY, ROOT_FILE, Site, assemble
@@ -109,6 +110,7 @@ def _first_entries(
     adopt(tx, POLICY, Sha256(policy.sha256), adopted, recorder=site.log)
     adopted = Event(name=EventName.SETTINGS_ADOPTED, facts={"sha256": settings.sha256})
     adopt(tx, SETTINGS, Sha256(settings.sha256), adopted, recorder=site.log)
+    keep_policy_text(tx, hashed_text(policy))
     if founding.demo:
         _demo_campaign(tx, site, key=key, approver=approver, submitter=submitter)
 

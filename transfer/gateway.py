@@ -32,8 +32,9 @@ from transfer.model.identifiers import Sha256
 from transfer.model.states import State
 from transfer.notices import Notices
 from transfer.pipeline import Line
+from transfer.policy.canonical import hashed_text
 from transfer.return_guard.post import Post
-from transfer.store.adoption import POLICY, SETTINGS, adopt
+from transfer.store.adoption import POLICY, SETTINGS, adopt, keep_policy_text
 from transfer.store.queues import held_waiting
 from transfer.upkeep import Upkeep
 from transfer.worklist import Worklist
@@ -239,6 +240,7 @@ class Gateway:
         with self.line.db.write() as tx:
             changed = adopt(tx, POLICY, Sha256(policy.sha256), event, recorder=self.line.recorder)
             adopt(tx, SETTINGS, self.settings_sha256, settings, recorder=self.line.recorder)
+            keep_policy_text(tx, hashed_text(policy))
         return changed
 
     def _resume(self, *, rejudge: bool) -> None:

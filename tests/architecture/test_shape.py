@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "transfer"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+# `static` holds what is handed to auditors as a file, one program each; it is no module of ours and imports none.
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "static" not in path.parts)
 
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 60

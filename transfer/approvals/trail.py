@@ -55,12 +55,16 @@ class _Item:
 
 
 class Trail:
-    """The check, fed with one leaf after the other."""
+    """The check, fed with one leaf after the other.
 
-    def __init__(self, *, root: Root | None, four_eyes: bool = True) -> None:
+    `whole` False: the leaves are a part of a log, and a statement may speak of items that are not in that part.
+    """
+
+    def __init__(self, *, root: Root | None, four_eyes: bool = True, whole: bool = True) -> None:
         self.problems: list[str] = []
         self._authority = Authority(root)
         self._four_eyes = four_eyes
+        self._whole = whole
         self._items: dict[str, _Item] = {}
         self._handlers: dict[str, Callable[[Leaf], None]] = {
             EventName.FILE_SPOOLED.value: self._spooled,
@@ -130,11 +134,11 @@ class Trail:
         match statement:
             case ApprovalStatement():
                 until = parse_time(leaf["facts"]["valid_until"])
-                for item, _ in statement.items:
-                    self._known(item).approvals.append((signed, until))
+                for item in self._spoken_of(statement.items):
+                    item.approvals.append((signed, until))
             case RefusalStatement() | WithdrawalStatement():
-                for item, _ in statement.items:
-                    self._known(item).stopped = statement.kind
+                for item in self._spoken_of(statement.items):
+                    item.stopped = statement.kind
             case _:
                 raise NotSo(f"A statement of the kind «{statement.kind}» has an entry of its own kind.")
 
@@ -203,6 +207,9 @@ class Trail:
             raise NotSo(f"The approval of item {leaf['item']} had expired.")
         if leaf["policy"]["sha256"] != statement.policy:
             raise NotSo(f"Item {leaf['item']} was approved under another policy than the one in force.")
+
+    def _spoken_of(self, items: Iterable[tuple[ItemId, Sha256]]) -> list[_Item]:
+        return [self._known(item) for item, _ in items if self._whole or item in self._items]
 
     def _known(self, item: str) -> _Item:
         if item not in self._items:

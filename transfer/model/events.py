@@ -27,6 +27,7 @@ class EventName(StrEnum):
     STATION_FAILED = "station.failed"  # a defect of ours: recorded, the item fails closed
     PERSON_ENROLLED = "person.enrolled"
     PERSON_DISABLED = "person.disabled"
+    PERSON_ERASED = "person.erased"  # the name and what they wrote are gone for good; the pseudonym stays
     CAMPAIGN_PROPOSED = "campaign.proposed"
     CAMPAIGN_APPROVED = "campaign.approved"
     CAMPAIGN_CLOSED = "campaign.closed"
@@ -51,6 +52,7 @@ class EventName(StrEnum):
     RELEASE_RECALLED = "release.recalled"  # begun, then its approval lapsed: taken back before it counted as released
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
+    EXPORT_MADE = "export.made"  # an evidence pack: recorded before it lies where it was asked for
     VERIFY_FAILED = "verify.failed"
 
 

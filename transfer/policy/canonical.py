@@ -52,6 +52,11 @@ def sealed(policy: Policy) -> Policy:
     return dataclasses.replace(policy, text=text, sha256=hashlib.sha256((HEADER + text).encode()).hexdigest())
 
 
+def hashed_text(policy: Policy) -> str:
+    """What the digest of a sealed policy is the SHA-256 of: the whole of it, with everything that it extends."""
+    return HEADER + policy.text
+
+
 def _rule(rule: Rule) -> dict[str, Json]:
     return {
         "clauses": sorted(rule.clauses),
