@@ -11,12 +11,14 @@ from tests import samples
 from tests.system.place import Place
 from transfer import pipeline
 from transfer.assembly import standing_of
+from transfer.disarm.rebuild import Unrebuilt
 from transfer.errors import Unavailable
 from transfer.inspection.scan import NoScanner
 from transfer.intake.admit import admit
 from transfer.intake.folder import FolderSource
 from transfer.model.chronicle import rebuilt_event, spooled_event
 from transfer.model.events import EntryRef, Event, EventName
+from transfer.model.findings import Code, Finding
 from transfer.model.identifiers import ItemId, item_id_from_entropy
 from transfer.model.states import Held, Spooled, State
 from transfer.pipeline import Line
@@ -43,15 +45,14 @@ def line(place: Place) -> Iterator[Line]:
         )
 
 
-@pytest.fixture
-def item(place: Place) -> ItemId:
-    """One spooled picture."""
-    site, wanted = place.site, item_id_from_entropy(b"first")
-    place.drop("photo.jpg", samples.jpeg())
+def spooled(place: Place, name: str, content: bytes) -> ItemId:
+    """One item, as the door leaves it."""
+    site, wanted = place.site, item_id_from_entropy(name.encode()[:5])
+    place.drop(name, content)
     source = site.settings.sources[0]
     folder = FolderSource(source=source.source_id, submitter=source.submitter_id, root=source.folder)
     for arrival in folder.sightings():
-        spooled = admit(
+        taken = admit(
             arrival,
             source=folder,
             blobs=site.blobs,
@@ -61,10 +62,20 @@ def item(place: Place) -> ItemId:
             clock=site.clock,
             hash_limit=site.policy.hash_limit_bytes,
         )
-        assert isinstance(spooled, Spooled)
+        assert isinstance(taken, Spooled)
         with site.db.write() as tx:
-            site.register.enter(tx, spooled, spooled_event(spooled))
+            site.register.enter(tx, taken, spooled_event(taken))
     return wanted
+
+
+@pytest.fixture
+def picture(place: Place) -> ItemId:
+    return spooled(place, "photo.jpg", samples.jpeg())
+
+
+@pytest.fixture
+def film(place: Place) -> ItemId:
+    return spooled(place, "tour.mp4", samples.mp4())
 
 
 def story(place: Place, item: ItemId) -> list[str]:
@@ -76,31 +87,54 @@ def state(place: Place, item: ItemId) -> State:
         return place.site.register.row(tx, item).state
 
 
-def test_every_step_is_an_entry(place: Place, line: Line, item: ItemId) -> None:
-    assert line.carry(item) is State.HELD
-    assert story(place, item) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
+def test_every_step_is_an_entry(place: Place, line: Line, picture: ItemId) -> None:
+    assert line.carry(picture) is State.HELD
+    assert story(place, picture) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
 
 
-def test_what_was_rebuilt_is_committed_with_its_verdict_or_not_at_all(place: Place, line: Line, item: ItemId) -> None:
-    class Full:
-        """A log whose disk fills up with the verdict."""
+class Full:
+    """A log whose disk fills up with the verdict."""
 
-        def append(self, tx: WriteTx, event: Event) -> EntryRef:
-            if event.name is EventName.FILE_HELD:
-                raise Unavailable("The disk is full.")
-            return place.site.log.append(tx, event)
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
-    full = replace(line, register=Register(Full(), clock=place.site.clock))
+    def append(self, tx: WriteTx, event: Event) -> EntryRef:
+        if event.name is EventName.FILE_HELD:
+            raise Unavailable("The disk is full.")
+        return self._place.site.log.append(tx, event)
+
+
+def test_a_pictures_steps_are_committed_together_or_not_at_all(place: Place, line: Line, picture: ItemId) -> None:
+    full = replace(line, register=Register(Full(place), clock=place.site.clock))
     with pytest.raises(Unavailable):
-        full.carry(item)
-    assert state(place, item) is State.EXAMINED
-    assert story(place, item) == ["file.spooled", "file.examined"]
-    assert line.carry(item) is State.HELD
-    assert story(place, item) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
+        full.carry(picture)
+    assert state(place, picture) is State.SPOOLED
+    assert story(place, picture) == ["file.spooled"]
+    assert line.carry(picture) is State.HELD
+    assert story(place, picture) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
+
+
+def test_a_films_examination_is_committed_before_it_is_rebuilt(place: Place, line: Line, film: ItemId) -> None:
+    full = replace(line, register=Register(Full(place), clock=place.site.clock))
+    with pytest.raises(Unavailable):
+        full.carry(film)
+    assert state(place, film) is State.EXAMINED
+    assert story(place, film) == ["file.spooled", "file.examined"]
+    assert line.carry(film) is State.HELD
+    assert story(place, film) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
+
+
+def test_a_picture_that_could_not_be_rebuilt_was_examined(
+    place: Place, line: Line, picture: ItemId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = Unrebuilt(findings=(Finding(code=Code.REBUILD_FAILED, detail={"reason": "tried"}),))
+    monkeypatch.setattr(pipeline, "rebuild", lambda *_given, **_named: failed)
+    assert line.carry(picture) is State.REFUSED
+    assert story(place, picture) == ["file.spooled", "file.examined", "file.refused"]
 
 
 def test_one_that_was_left_rebuilt_goes_on(
-    place: Place, line: Line, item: ItemId, monkeypatch: pytest.MonkeyPatch
+    place: Place, line: Line, film: ItemId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
     with monkeypatch.context() as patch:
@@ -112,10 +146,10 @@ def test_one_that_was_left_rebuilt_goes_on(
 
         patch.setattr(pipeline, "rebuild", remember)
         with pytest.raises(Unavailable):
-            line.carry(item)
+            line.carry(film)
     with place.site.db.write() as tx:
         place.site.register.advance(tx, made[0], rebuilt_event(made[0]), was=State.EXAMINED)
-    assert line.carry(item) is State.HELD
+    assert line.carry(film) is State.HELD
     with place.site.db.read() as tx:
-        assert isinstance(place.site.register.load(tx, item), Held)
-    assert story(place, item) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
+        assert isinstance(place.site.register.load(tx, film), Held)
+    assert story(place, film) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
