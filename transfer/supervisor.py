@@ -36,6 +36,7 @@ class _Child:
     ready_pipe: int | None = None
     has_begun: bool = False
     was_ready: bool = False
+    fell: bool = False  # it has to be told when it is back
 
 
 @dataclass(kw_only=True)
@@ -88,6 +89,7 @@ class Supervisor:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         self.report(f"The {child.name} {how}; starting it again in {child.pause:.1f} s.")
         child.pause = min(child.pause * 2, _LONGEST_PAUSE)
+        child.fell = True
         return None
 
     def _ends_all(self, child: _Child, code: int) -> bool:
@@ -112,6 +114,9 @@ class Supervisor:
             said = os.read(child.ready_pipe, 16)
             child.has_begun = child.has_begun or BEGUN in said
             child.was_ready = child.was_ready or READY in said
+            if child.fell and READY in said:
+                child.fell = False
+                self.report(f"The {child.name} is back.")
             if not said or READY in said:
                 os.close(child.ready_pipe)
                 child.ready_pipe = None

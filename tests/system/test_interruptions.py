@@ -70,6 +70,17 @@ def test_without_an_answering_guard_nothing_is_released(place: Place) -> None:
     place.verify()
 
 
+def test_whoever_fell_is_started_again_and_that_is_said(place: Place) -> None:
+    with running(place) as gateway:
+        wait_for((place.release / "manifest.note").exists, 15, "the guard and the manifest")
+        for role in ("guard", "gateway"):
+            [pid] = [member.pid for member in family(gateway.process.pid) if member.role == role]
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: f"The {role} was killed by signal 9" in gateway.complained(), 5, "a word about it")  # noqa: B023
+            wait_for(lambda: f"The {role} is back." in gateway.complained(), 25, "a word that it is back")  # noqa: B023
+    place.verify()
+
+
 def test_the_guard_works_while_the_gateway_hangs(place: Place) -> None:
     with running(place) as gateway:
         wait_for((place.release / "manifest.note").exists, 15, "the guard and the manifest")
