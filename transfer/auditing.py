@@ -7,7 +7,6 @@ Of a workspace also the database is verified, and that folder and database tell 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,15 +16,13 @@ from transfer.agreement import check_tables
 from transfer.approvals.authority import Root
 from transfer.approvals.trail import Trail
 from transfer.audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from transfer.audit.entries import Leaf, parse_leaf
 from transfer.audit.notes import Verifier, parse_note
 from transfer.audit.reader import LogReader
 from transfer.audit.reader_database import DatabaseReader
 from transfer.audit.reader_folder import FolderReader
-from transfer.audit.show import Query, ShownEntry
 from transfer.audit.signing import check_row_root
 from transfer.audit.start import compare_sizes
-from transfer.audit.tiles import BUNDLE, WIDTH, Tile
+from transfer.audit.tiles import BUNDLE, Tile
 from transfer.audit.verify import VerifyReport, verify_log
 from transfer.errors import NotSo, Tampered
 from transfer.model.events import EventName
@@ -107,7 +104,7 @@ def audit_site(site: Site, verifiers: Sequence[Verifier], *, older: bytes | None
     with site.db.read() as tx:
         reader = DatabaseReader(tx)
         stored = reader.checkpoint()
-        signed = open_checkpoint(stored, verifiers).checkpoint if stored is not None else None
+        signed = _open_stored(stored, verifiers) if stored is not None else None
         compare_sizes(shown, signed, reader.head.published)
         _check_not_older(folder, reader.head.published)
         database = verify_log(reader, verifiers, origin=origin, older=older, statement_check=by_database)
@@ -120,34 +117,11 @@ def audit_site(site: Site, verifiers: Sequence[Verifier], *, older: bytes | None
     return Audit(folder=report, database=database, covered=by_database.covered)
 
 
-def read_folder(folder: Path, query: Query) -> list[ShownEntry]:
-    """The newest entries of a published log that fit, newest first; read as they lie there, verified by `audit_folder`.
-
-    Nothing is opened of what they commit to. Raises NotSo if there is no log, Tampered if an entry cannot be read.
-    """
-    if not folder.is_dir():
-        raise NotSo(f"There is no folder {folder}.", advice=_NAME_IT)
-    reader = FolderReader(folder)
-    end = reader.survey(0).end
-    if not end:
-        raise NotSo(f"There is no published log in {folder}.", advice=_NAME_IT)
-    newest: deque[ShownEntry] = deque(maxlen=query.limit)
-    for index in range(-(-end // WIDTH)):
-        for entry in reader.entries(index, min(WIDTH, end - index * WIDTH)):
-            leaf = parse_leaf(entry)
-            if (query.sha256 is None or leaf.sha256 == query.sha256) and fits(leaf, query):
-                newest.append(ShownEntry(leaf=leaf, private={}, erased=len(leaf.commitments)))
-    return list(reversed(newest))
-
-
-def fits(leaf: Leaf, query: Query) -> bool:
-    """Whether a leaf is of the item, kinds and time that are looked for."""
-    return (
-        query.item in {None, leaf.item}
-        and query.by in {None, leaf.by}
-        and (not query.events or leaf.event in query.events)
-        and (query.since is None or leaf.at >= query.since)
-    )
+def _open_stored(note: bytes, verifiers: Sequence[Verifier]) -> Checkpoint:
+    try:
+        return open_checkpoint(note, verifiers).checkpoint
+    except Tampered as error:
+        raise Tampered(f"The database's signed checkpoint is not what the log's key signed: {error.sentence}") from error
 
 
 def _check_not_older(folder: FolderReader, published: int) -> None:
