@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transfer.cli import audit_entries
+from transfer.cli import audit_entries, audit_export, audit_verifier
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
 from transfer.cli.output import print_json, say, table
 from transfer.errors import Misuse, Tampered, TransferError
@@ -32,6 +32,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Verify the transfer log, look into it, prove an entry.", no_args_is_help=True)
     group.command("verify")(verify)
     audit_entries.register(group)
+    audit_verifier.register(group)
+    audit_export.register(group)
     group.command("adopt")(adopt)
     app.add_typer(group, name="audit")
 
@@ -40,7 +42,9 @@ def verify(
     context: typer.Context,
     log: Annotated[
         Path | None,
-        typer.Argument(metavar="[LOG]", help="A published log's folder, or a receipt; else the workspace's own."),
+        typer.Argument(
+            metavar="[LOG]", help="A published log's folder, a pack, or a receipt; else the workspace's own."
+        ),
     ] = None,
     vkey: VkeyOption = None,
     older: Annotated[
@@ -58,6 +62,11 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Check every entry, tile, signature and approval of a log. Exit code 4: somebody changed something."""
+    if log is not None and audit_export.is_pack(log):
+        first = _text(first_approver) if first_approver else ""
+        keys, four_eyes = _verifiers(vkey), not own_approvals
+        audit_export.verify_pack(log, keys, older, origin=origin, first=first, four_eyes=four_eyes, json=json)
+        return
     kept = _read(older) if older is not None else None
     try:
         if log is None:
@@ -103,6 +112,7 @@ def adopt(
                 "taken_over": done.taken_over,
                 "entries": done.entries,
                 "changed": list(done.retraced.changed),
+                "erased": [person for person, _, _ in done.retraced.erased],
                 "unknown": [{"item": item, "event": event} for item, event in done.retraced.unknown],
             }
         )
@@ -112,6 +122,8 @@ def adopt(
     say(f"The workspace goes on; its log has {done.entries} entries, and the restore is one of them.")
     if done.retraced.changed:
         say(f"Put right by what was decided since: {', '.join(done.retraced.changed)}.")
+    if done.retraced.erased:
+        say(f"Erased again, as the log says: {', '.join(person for person, _, _ in done.retraced.erased)}.")
     if done.retraced.unknown:
         say("Items that the log tells of and that are lost here; have their files dropped again if they are wanted.")
         say("What of them lies on the device's side is not known here: the guard moves it aside.")
