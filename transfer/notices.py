@@ -17,6 +17,7 @@ from transfer.model.identifiers import ItemId
 from transfer.policy.explain import explain
 from transfer.store import journal
 from transfer.store.database import Database, ReadTx
+from transfer.store.erasures import erased_people
 from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import ItemRow, Register
 
@@ -75,8 +76,12 @@ class Notices:
     def _put_up(self, due: list[ItemRow]) -> None:
         first = {row.item for row in due if not row.ever_told} - self.unsure
         self.unsure |= first  # until it is recorded
+        with self.db.read() as tx:
+            erased = erased_people(tx)
         with self.board.posting() as post:
             for row in due:
+                if row.submitter in erased:  # whoever dropped it is not to be found by it any more
+                    continue
                 heading, text = explain(row)
                 post(row, text, heading, row.item in first)
         with self.db.write() as tx:

@@ -19,6 +19,7 @@ from transfer.audit.publish import Publisher
 from transfer.audit.reader_folder import FolderReader
 from transfer.audit.signing import check_row_root
 from transfer.audit.start import published_checkpoint
+from transfer.erasing import erase_again, scrub_and_finish
 from transfer.errors import Misuse, NotSo, TransferError
 from transfer.model.clock import render_time
 from transfer.model.events import Event, EventName, Json
@@ -122,6 +123,8 @@ def go_on(site: Site, *, signer: Ed25519Signer, log_dir: Path) -> WentOn:
     publisher.check_start()
     with site.db.write() as tx:
         done = _settle(tx, site)
+    # A crash from here on leaves erasures that are marked as unfinished; `people erase` finishes them.
+    scrub_and_finish(site, [person for person, _, _ in done.retraced.erased])
     publisher.sign()
     publisher.publish()
     return done
@@ -159,9 +162,13 @@ def _settle(tx: WriteTx, site: Site) -> WentOn:
     facts: dict[str, Json] = {"entries": mark.entries, "taken_over": end - mark.entries}
     if mark.made_at is not None:
         facts["made_at"] = render_time(mark.made_at)
+    if retrace.erased:
+        facts["erased"] = len(retrace.erased)
     site.log.append(tx, Event(name=EventName.BACKUP_RESTORED, facts=facts))
     retraced = retrace.finish()
     site.register.feedback_again(tx)
+    for person, entry, at in retraced.erased:
+        erase_again(tx, person, entry=entry, at=at, site=site)
     receipts_again(tx)
     return WentOn(
         made_at=mark.made_at,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from transfer.approvals.approve import lapse
@@ -56,10 +57,12 @@ class Retraced:
     """What became of the items that the adopted entries tell of.
 
     `unknown` are in the log and nowhere else, each with its last event; `changed` are those whose state was put right.
+    `erased` are people whom the log erased since, and whose names are here again: each with that entry and its time.
     """
 
     unknown: tuple[tuple[ItemId, str], ...]
     changed: tuple[ItemId, ...]
+    erased: tuple[tuple[PersonId, EntryRef, datetime], ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -68,6 +71,7 @@ class Retrace:
 
     tx: WriteTx
     site: Site
+    erased: dict[PersonId, tuple[EntryRef, datetime]] = field(default_factory=dict, init=False)
     _last: dict[ItemId, str] = field(default_factory=dict, init=False)
     _stopped: dict[ItemId, tuple[Statement, Sha256]] = field(default_factory=dict, init=False)
 
@@ -81,6 +85,7 @@ class Retrace:
         taking: Callable[[Leaf, Leaf, EntryRef], None] | None = {
             EventName.PERSON_ENROLLED.value: self._person_enrolled,
             EventName.PERSON_DISABLED.value: self._person_disabled,
+            EventName.PERSON_ERASED.value: self._person_erased,
             EventName.CAMPAIGN_PROPOSED.value: self._campaign_proposed,
             EventName.DEVICE_ADDED.value: self._device_added,
             EventName.DEVICE_DISABLED.value: self._device_disabled,
@@ -103,7 +108,8 @@ class Retrace:
                 unknown.append((item, event))
             else:
                 changed += [item] if self._put_right(item, state) else []
-        return Retraced(unknown=tuple(unknown), changed=tuple(changed))
+        erased = tuple((person, entry, at) for person, (entry, at) in self.erased.items())
+        return Retraced(unknown=tuple(unknown), changed=tuple(changed), erased=erased)
 
     def _statement(self, note: str, entry: EntryRef) -> None:
         statement, sha256 = read_unverified(note), statement_sha256(note)
@@ -171,6 +177,9 @@ class Retrace:
     def _person_disabled(self, leaf: Leaf, facts: Leaf, entry: EntryRef) -> None:
         at = parse_time(leaf["at"])
         self.site.desk.directory.disable_person(self.tx, PersonId(facts["person"]), at, entry=entry)
+
+    def _person_erased(self, leaf: Leaf, facts: Leaf, entry: EntryRef) -> None:
+        self.erased[PersonId(facts["person"])] = (entry, parse_time(leaf["at"]))
 
     def _campaign_proposed(self, leaf: Leaf, facts: Leaf, entry: EntryRef) -> None:
         row = CampaignRow(

@@ -1,4 +1,4 @@
-"""A workspace as release 0.2 left it (database version 1), made by its own commands: a caption released, one that
+"""A workspace as an earlier program left it (database version 1), made by its own commands: a caption released, one that
 waits, an auditor, and a submitter who was disabled. `version1.sql` is its database, `version1.json` all other files.
 """
 
@@ -44,7 +44,7 @@ def make_database(path: Path) -> None:
 
 
 def back_up(root: Path, destination: Path) -> None:
-    """What `transfer backup` of that release made of the workspace."""
+    """What `transfer backup` of that program made of the workspace."""
     lay_out(root)
     digests: dict[str, Sha256] = {}
     size = 0

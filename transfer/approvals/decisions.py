@@ -23,6 +23,7 @@ from transfer.model.states import Held, Refused, State
 from transfer.policy.rules import Policy
 from transfer.store.database import ReadTx, WriteTx
 
+_REFUSED = "An approver refused it"
 _WITHDRAWABLE = frozenset({State.HELD, State.APPROVED, State.RELEASED})
 
 
@@ -140,6 +141,11 @@ def _record(tx: WriteTx, signed: Signed, items: tuple[Item, ...], reason: str, *
     )
 
 
+def without_words(reason: Reason) -> Reason:
+    """The same reason without what an approver wrote, if it is one with such words."""
+    return replace(reason, message=f"{_REFUSED}.") if reason.message.startswith(f"{_REFUSED}: ") else reason
+
+
 def refused_by_person(held: Held, text: str, *, policy: Policy) -> Refused:
     """The end of an item that somebody refused; `text` is why, empty where the words are not there."""
     spooled = held.rebuilt.examined.spooled
@@ -148,7 +154,7 @@ def refused_by_person(held: Held, text: str, *, policy: Policy) -> Refused:
         rule=rule.id if rule else Code.REFUSED_BY_APPROVER.value,
         clauses=rule.clauses if rule else ("G6",),
         severity=Severity.REFUSE,
-        message=f"An approver refused it: {text}" if text else "An approver refused it.",
+        message=f"{_REFUSED}: {text}" if text else f"{_REFUSED}.",
         advice="Change what they ask for and drop the changed file; it is looked at anew.",
     )
     return Refused(

@@ -22,6 +22,7 @@ _CHECKS: Mapping[str, Callable[[Site], Iterator[Check]]] = {
     "clock": surroundings.check_clock,
     "database": records.check_database,
     "log": records.check_log,
+    "erasures": records.check_erasures,
     "policy": records.check_policy,
     "device": records.check_device,
     "running": records.check_running,

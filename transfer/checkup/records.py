@@ -14,6 +14,7 @@ from transfer.approvals.pausing import pause_in_force
 from transfer.audit.keys import load_key
 from transfer.auditing import audit_site
 from transfer.checkup.check import Check, Standing
+from transfer.erasing import unfinished
 from transfer.errors import Misuse, NotSo, Unavailable
 from transfer.model.clock import render_time
 from transfer.store.adoption import POLICY, SETTINGS, adopted
@@ -53,6 +54,19 @@ def check_log(site: Site) -> Iterator[Check]:
     size = audit.folder.size + (audit.database.unpublished if audit.database else 0)
     sentence = f"All {size:,} entries, and the approvals of {audit.covered.releases:,} releases, verify."
     yield Check(name="log", standing=Standing.OK, sentence=sentence)
+
+
+def check_erasures(site: Site) -> Iterator[Check]:
+    """Of erased people nothing is left here."""
+    with site.db.read() as tx:
+        left = unfinished(tx)
+    for person in left:
+        yield Check(
+            name="erasures",
+            standing=Standing.MISCONFIGURED,
+            sentence=f"Something of {person}, who was erased, is still in the workspace.",
+            advice=f"Finish it: `transfer people erase {person}`.",
+        )
 
 
 def check_policy(site: Site) -> Iterator[Check]:

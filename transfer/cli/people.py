@@ -12,6 +12,7 @@ import typer
 
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site
 from transfer.cli.output import hint, paragraph, print_json, say
+from transfer.cli.people_erase import erase
 from transfer.cli.signing import DraftOption, Means, SignatureOption, SignerKeyOption, SignerOption, signed_note
 from transfer.errors import Misuse
 
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group.command("add")(add)
     group.command("list")(list_people)
     group.command("disable")(disable)
+    group.command("erase")(erase)
     group.command("key")(key_file)
     app.add_typer(group, name="people")
 

@@ -50,6 +50,8 @@ class EventName(StrEnum):
     RELEASE_RESTORED = "release.restored"
     RELEASE_REMOVED = "release.removed"  # ours, gone, and not by us
     RELEASE_RECALLED = "release.recalled"  # begun, then its approval lapsed: taken back before it counted as released
+    EVIDENCE_EXPIRED = "evidence.expired"  # what was moved aside is kept no longer: committed before it is removed
+    FEEDBACK_EXPIRED = "feedback.expired"  # notes for staff about items that ended long ago: the same
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
     EXPORT_MADE = "export.made"  # an evidence pack: recorded before it lies where it was asked for

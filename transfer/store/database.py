@@ -23,6 +23,7 @@ from transfer.store import tables
 from transfer.store.connections import Connections, Session
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
 from transfer.store.migrations import bring_up_to_date
+from transfer.store.purging import purge
 from transfer.store.schema import CONTROL, META, SCHEMA_VERSION
 
 _BUSY_MS = 20_000
@@ -146,6 +147,22 @@ class Database:
             (answer,) = session.driver.execute("PRAGMA integrity_check(1)").fetchone()
         if answer != "ok":
             raise Tampered(f"The database {self.path} is damaged.", advice=_RESTORE)
+
+    def purge(self) -> None:
+        """What was deleted leaves the disk: the file is written anew without free pages, the write-ahead log emptied.
+
+        Others may go on reading and writing; those that write wait meanwhile. Raises Unavailable (full, or somebody
+        reads for longer than can be waited for); nothing is lost then, and it can be asked for again.
+        """
+        with _translated("making deleted rows leave the database's file"), self._connections.writing() as session:
+            purge(session.driver, self.path.parent)
+
+    def remove_kept_copies(self) -> None:
+        """The older databases that a migration kept go for good. Raises Unavailable."""
+        with world_errors("removing the copies of the database from before an upgrade"):
+            for copy in self.path.parent.glob(f"{self.path.name}.v*"):
+                copy.unlink(missing_ok=True)
+            sync_folder(self.path.parent)
 
     def close(self) -> None:
         """Gives all connections back."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from transfer.errors import Misuse, Unavailable
@@ -24,6 +25,7 @@ HEADINGS = ("WORKING", "WAITING", "APPROVED", "RELEASED", "REFUSED", "WITHDRAWN"
 
 _TAIL_BYTES = 64
 _OPEN_FOLDERS = 64
+_LAST_LINE = re.compile(rb"\nItem (i-[0-9a-z]+)\n\Z")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Post = Callable[[ItemRow, str, str, bool], None]  # the item, the text, the heading, whether it is its first
@@ -72,6 +74,24 @@ class Noticeboard:
         with world_errors("removing feedback"), self._folder(_steps(row), make=False) as folder:
             if folder is not None and _remove_former(folder, row, keep=""):
                 os.fsync(folder)
+
+    def take_down(self, items: Collection[str]) -> None:
+        """The notices of these items, wherever they hang, found by their last lines; folders left empty go too.
+
+        Raises Unavailable.
+        """
+        if not items or not self._root.is_dir():
+            return
+        with world_errors("removing feedback"):
+            for path, _, files, here in os.fwalk(self._root, topdown=False, follow_symlinks=False):
+                gone = [name for name in files if _item_of(here, name) in items]
+                for name in gone:
+                    os.unlink(name, dir_fd=here)
+                if gone:
+                    os.fsync(here)
+                    if len(Path(path).relative_to(self._root).parts) > 1:  # a post's folder, which is named by staff
+                        with contextlib.suppress(OSError):
+                            os.rmdir(path)
 
     def _open(self, steps: tuple[str, ...]) -> int:
         with self._folder(steps, make=True) as folder:
@@ -165,6 +185,16 @@ def _is_of(folder: int, name: str, row: ItemRow) -> bool:
         size = os.fstat(descriptor).st_size
         tail = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
     return tail.endswith(f"\n{_signature(row)}\n".encode())
+
+
+def _item_of(folder: int, name: str) -> str | None:
+    """The item that a file is a notice of, by its last line."""
+    with _opened(folder, name) as descriptor:
+        if descriptor is None:
+            return None
+        tail = os.pread(descriptor, _TAIL_BYTES, max(0, os.fstat(descriptor).st_size - _TAIL_BYTES))
+    found = _LAST_LINE.search(tail)
+    return found[1].decode() if found else None
 
 
 def _content(folder: int, name: str, limit: int) -> bytes | None:

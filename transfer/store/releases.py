@@ -71,6 +71,11 @@ def fold(name: SafeName) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.text).casefold())
 
 
+def hidden_name(folded: str) -> str:
+    """What stands for a folded name that was erased, so that the name is not used again."""
+    return "/" + hashlib.sha256(folded.encode()).hexdigest()  # no folded name has a slash
+
+
 class Releases:
     """The rows of all releases. Every method takes the transaction it belongs to."""
 
@@ -105,7 +110,8 @@ class Releases:
 
     def name_taken(self, tx: ReadTx, name: SafeName) -> bool:
         """Whether any release, past or present, has this name in any spelling of case."""
-        found = tx.connection.execute(select(RELEASE.c.item).where(RELEASE.c.folded == fold(name))).first()
+        spellings = [fold(name), hidden_name(fold(name))]
+        found = tx.connection.execute(select(RELEASE.c.item).where(RELEASE.c.folded.in_(spellings))).first()
         return found is not None
 
     def intend(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, true, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.events import EntryRef
@@ -69,6 +69,10 @@ class Statements:
     def all_governing(self, tx: ReadTx) -> list[StatementRow]:
         """The statements of all series in the order in which they took effect."""
         return self._rows(tx, STATEMENT.c.series.is_not(None))
+
+    def everything(self, tx: ReadTx) -> list[StatementRow]:
+        """All statements that were ever accepted, in their order."""
+        return self._rows(tx, true())
 
     def about(self, tx: ReadTx, item: ItemId, kind: str) -> list[StatementRow]:
         """The decisions of one kind about one item, oldest first."""
