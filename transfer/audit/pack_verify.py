@@ -1,9 +1,9 @@
 """Verifying an evidence pack: a part of a log, each of its entries proven by itself. Pure.
 
 What enters: the pack's files, none of them trusted, and the verifier keys that the auditor brings. What leaves: a
-report of what was checked, or Tampered with the entry, file or signature that does not fit. What was left out of a pack cannot
-be seen in it, but for what the entries themselves name: the entry before each of the same item, and the statement
-before each of the same series.
+report of what was checked, or Tampered with the entry, file or signature that does not fit. What was left out of a
+pack cannot be seen in it, but for what the entries themselves name: the entry before each of the same item, and the
+statement before each of the same series.
 """
 
 from __future__ import annotations
