@@ -168,6 +168,7 @@ def _post(site: Site, bell: Bell) -> Post:
         reports=Reports(),
         manifest_name=MANIFEST_NAME,
         policy=Sha256(site.policy.sha256),
+        aside_days=site.policy.retention.aside_days,
     )
     return Post(
         path=site.workspace.guard_socket,
@@ -175,6 +176,7 @@ def _post(site: Site, bell: Bell) -> Post:
         record=desk.record,
         recorded=bell.ring,
         monotonic=time.monotonic,
+        aside_days=site.policy.retention.aside_days,
     )
 
 

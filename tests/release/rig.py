@@ -81,7 +81,7 @@ class MemoryBlobs:
 class Side:
     """The gateway's side on a real folder. `close` and another `Side` on the same folder is a restart."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, *, aside_days: int = 0) -> None:
         self.top = top
         self.release, self.aside, self.run = top / "release", top / "release-aside", top / "run"
         for folder in (self.release, self.aside, self.run):
@@ -101,6 +101,7 @@ class Side:
             reports=self.reports,
             manifest_name=MANIFEST_NAME,
             policy=digest(7),
+            aside_days=aside_days,
         )
         self.seen: list[tuple[Report, Verdict]] = []
         self.post = Post(
@@ -109,6 +110,7 @@ class Side:
             record=self._record,
             recorded=lambda: None,
             monotonic=time.monotonic,
+            aside_days=aside_days,
         )
         self.post.start()
         self.blobs = MemoryBlobs()

@@ -15,6 +15,7 @@ from transfer.model.identifiers import Sha256
 from transfer.model.names import safe_name
 from transfer.model.states import Kind
 from transfer.return_guard.messages import (
+    MAX_DAYS,
     MAX_EXPECTED,
     MAX_MESSAGE,
     MAX_SIZE,
@@ -27,6 +28,7 @@ from transfer.return_guard.messages import (
     FromGateway,
     FromGuard,
     Hello,
+    Keep,
     ListBegins,
     ListEnds,
     Received,
@@ -56,6 +58,7 @@ FROM_GATEWAY: st.SearchStrategy[FromGateway] = st.one_of(
     st.builds(Ask, U32, NAMES),
     st.builds(SweepNow, U32),
     st.builds(Received, IDS, st.sampled_from(Verdict)),
+    st.builds(Keep, st.integers(0, MAX_DAYS)),
 )
 PRESENCES = st.builds(
     Presence,
@@ -113,7 +116,7 @@ def test_mutated_packets_parse_to_themselves_or_not_at_all() -> None:
     )
     messages: list[FromGateway | FromGuard] = [
         ListBegins(3), ListEnds(4), Expect(5, expected), Forget(6, expected.name), Ask(7, expected.name), SweepNow(8),
-        Received("0123456789abcdef", Verdict.FOREIGN), Hello(), Beat(1, 2), Done(9), Seen(10, None),
+        Received("0123456789abcdef", Verdict.FOREIGN), Keep(90), Hello(), Beat(1, 2), Done(9), Seen(10, None),
         Seen(11, Sha256("ef" * 32)), Report(id="0123456789abcdef", what=What.MOVED, presence=presence),
     ]  # fmt: skip
     refused = 0
@@ -145,6 +148,7 @@ OVERSIZE = Expected(
     [
         ListBegins(MAX_EXPECTED + 1),
         ListEnds(2**32),
+        Keep(MAX_DAYS + 1),
         ListEnds(-1),
         Expect(1, OVERSIZE),
         Beat(2**64, 0),

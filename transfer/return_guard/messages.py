@@ -19,6 +19,7 @@ VERSION = 1
 MAX_MESSAGE = 512  # bytes; the longest real one is an Expect with two names of 180 bytes
 MAX_SIZE = 2**53 - 1  # what a number in the log can hold; anything larger is reported as this
 MAX_EXPECTED = 1_000_000
+MAX_DAYS = 36_500
 LAST_MILLISECOND = 253_402_300_799_999  # since 1970: the end of the year 9999
 
 
@@ -31,11 +32,13 @@ class Stage(IntEnum):
 
 
 class What(IntEnum):
-    """What a report is about: something moved aside, something that will not move, or something gone."""
+    """What a report is about: something moved aside, something that will not move, something gone, or something that
+    lies aside longer than it is to be kept."""
 
     MOVED = 1
     STUCK = 2
     MISSING = 3
+    EXPIRED = 4
 
 
 class Verdict(IntEnum):
@@ -45,6 +48,7 @@ class Verdict(IntEnum):
     ALTERED = 2
     REMOVED = 3
     KNOWN = 4  # reported before, or no longer of interest
+    LET_GO = 5  # its days are over and the log has it: it may be removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +127,13 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """What was moved aside is kept for so many days, 0: for ever. Said before each list."""
+
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """The guard is here and asks for the list."""
 
@@ -159,7 +170,7 @@ class Report:
     presence: Presence
 
 
-FromGateway: TypeAlias = ListBegins | ListEnds | Expect | Forget | Ask | SweepNow | Received
+FromGateway: TypeAlias = ListBegins | ListEnds | Expect | Forget | Ask | SweepNow | Received | Keep
 FromGuard: TypeAlias = Hello | Beat | Done | Seen | Report
 
 

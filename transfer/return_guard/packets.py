@@ -17,6 +17,7 @@ from transfer.model.names import MAX_BYTES, SafeName, parse_safe_name
 from transfer.model.states import Kind
 from transfer.return_guard.messages import (
     LAST_MILLISECOND,
+    MAX_DAYS,
     MAX_EXPECTED,
     MAX_MESSAGE,
     MAX_SIZE,
@@ -30,6 +31,7 @@ from transfer.return_guard.messages import (
     FromGateway,
     FromGuard,
     Hello,
+    Keep,
     ListBegins,
     ListEnds,
     Received,
@@ -44,10 +46,11 @@ from transfer.return_guard.messages import (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS = (Kind.FILE, Kind.FOLDER, Kind.SYMLINK, Kind.FIFO, Kind.SOCKET, Kind.DEVICE)
 
-_NUMBERED: dict[int, type[ListBegins | ListEnds | SweepNow | Done]] = {
+_NUMBERED: dict[int, type[ListBegins | ListEnds | SweepNow | Keep | Done]] = {
     1: ListBegins,
     2: ListEnds,
     6: SweepNow,
+    8: Keep,
     67: Done,
 }
 
@@ -107,7 +110,7 @@ def _body(message: FromGateway | FromGuard) -> tuple[int, bytes]:  # noqa: PLR09
             return _numbered_body(message)
 
 
-def _numbered_body(message: ListBegins | ListEnds | SweepNow | Done) -> tuple[int, bytes]:
+def _numbered_body(message: ListBegins | ListEnds | SweepNow | Keep | Done) -> tuple[int, bytes]:
     match message:
         case ListBegins(count):
             return 1, _U32.pack(_bounded(count, MAX_EXPECTED))
@@ -115,6 +118,8 @@ def _numbered_body(message: ListBegins | ListEnds | SweepNow | Done) -> tuple[in
             return 2, _U32.pack(sequence)
         case SweepNow(sequence):
             return 6, _U32.pack(sequence)
+        case Keep(days):
+            return 8, _U32.pack(_bounded(days, MAX_DAYS))
         case Done(sequence):
             return 67, _U32.pack(sequence)
 
@@ -149,7 +154,7 @@ def _parse(untrusted: bytes) -> FromGateway | FromGuard:
 
 def _parse_body(kind: int, body: bytes) -> FromGateway | FromGuard:
     match kind:
-        case 1 | 2 | 6 | 67:
+        case 1 | 2 | 6 | 8 | 67:
             (number,) = _U32.unpack(body)
             return _NUMBERED[kind](number)
         case 3:

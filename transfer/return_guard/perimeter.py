@@ -1,4 +1,5 @@
-"""The device's side as the guard sees it: names, facts and digests, and one deed, moving a thing aside.
+"""The device's side as the guard sees it: names, facts and digests, and two deeds: moving a thing aside, and removing
+it from there for good when its days are over.
 
 What enters: two folders, in which somebody hostile may do anything at any instant. What leaves: `Sight`s and digests;
 no content. Nothing is trusted: every step works relative to folders opened once, follows no link, opens nothing but
@@ -24,6 +25,7 @@ from typing import NamedTuple
 from transfer.errors import Misuse, Unavailable
 from transfer.model.identifiers import Sha256
 from transfer.model.states import Kind
+from transfer.return_guard.discard import discard, open_up
 from transfer.return_guard.messages import LAST_MILLISECOND
 from transfer.return_guard.recognise import Identity, Sight
 from transfer.store.rename import rename_without_replacing
@@ -31,7 +33,7 @@ from transfer.store.rename import rename_without_replacing
 _CHUNK = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_ASIDE = re.compile(r"([0-9]{13,15})-([0-9a-f]{16})-([0-9a-f]{64})\.new")
+_ASIDE = re.compile(r"([0-9]{13,15})-([0-9a-f]{16})-([0-9a-f]{64})\.(new|done)")
 _NOT_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR}
 
 
@@ -47,13 +49,14 @@ class AsideName(NamedTuple):
         return f"{self.milliseconds:013d}-{self.report}-{self.name_sha256}.{'done' if reported else 'new'}"
 
 
-def parse_aside_name(untrusted: str) -> AsideName | None:
-    """The inverse of `render` for what is not reported yet; None for anything else."""
+def parse_aside_name(untrusted: str, *, reported: bool = False) -> AsideName | None:
+    """The inverse of `render` for what is not reported yet, or for what is; None for anything else."""
     match = _ASIDE.fullmatch(untrusted)
     if match is None:
         return None
     parsed = AsideName(int(match[1]), match[2], Sha256(match[3]))
-    return parsed if parsed.render() == untrusted and parsed.milliseconds <= LAST_MILLISECOND else None
+    same = parsed.render(reported=reported) == untrusted
+    return parsed if same and parsed.milliseconds <= LAST_MILLISECOND else None
 
 
 class Digest(NamedTuple):
@@ -100,28 +103,29 @@ class FolderPerimeter:
 
     def unreported(self) -> Iterator[AsideName]:
         """What lies aside and was not acknowledged yet. Raises OSError."""
-        for name in _names(self._aside):
-            parsed = parse_aside_name(os.fsdecode(name))
-            if parsed is not None:
-                yield parsed
+        yield from self._named(reported=False)
+
+    def reported(self) -> Iterator[AsideName]:
+        """What lies aside and is in the log. Nothing that the guard did not name itself. Raises OSError."""
+        yield from self._named(reported=True)
 
     def look(self, name: bytes) -> Sight | None:
         """What stands in the release folder under this name, or None. Raises OSError."""
         return _look(self._release, name)
 
-    def look_aside(self, name: AsideName) -> Sight | None:
+    def look_aside(self, name: AsideName, *, reported: bool = False) -> Sight | None:
         """What lies aside under this name, or None. Raises OSError."""
-        return _look(self._aside, name.render().encode())
+        return _look(self._aside, name.render(reported=reported).encode())
 
     def digest(self, name: bytes, *, limit: int) -> Digest | None:
         """The hash of a file in the release folder. None: not there, or ask again. Raises OSError."""
         return _digest(self._release, name, limit=limit, flush=True)
 
-    def digest_aside(self, name: AsideName, *, limit: int) -> Digest | None:
+    def digest_aside(self, name: AsideName, *, limit: int, reported: bool = False) -> Digest | None:
         """The hash of a file that was moved aside; made readable first if that is in our power."""
-        encoded = name.render().encode()
+        encoded = name.render(reported=reported).encode()
         found = _digest(self._aside, encoded, limit=limit, flush=False)
-        if found is not None and found.sha256 is None and _open_up(self._aside, encoded, 0o600, regular=True):
+        if found is not None and found.sha256 is None and open_up(self._aside, encoded, 0o600, regular=True):
             found = _digest(self._aside, encoded, limit=limit, flush=False)
         return found
 
@@ -151,17 +155,27 @@ class FolderPerimeter:
         with contextlib.suppress(OSError):  # if it stays, it is reported again, and recognised by its identifier
             os.rename(name.render(), done, src_dir_fd=self._aside, dst_dir_fd=self._aside)
 
+    def discard(self, name: AsideName, *, steps: int) -> bool:
+        """Removes what is reported and lies aside under this name, as `discard.discard` does. Raises OSError."""
+        return discard(self._aside, name.render(reported=True).encode(), steps=steps)
+
     def close(self) -> None:
         """Gives the folders back."""
         os.close(self._release)
         os.close(self._aside)
+
+    def _named(self, *, reported: bool) -> Iterator[AsideName]:
+        for name in _names(self._aside):
+            parsed = parse_aside_name(os.fsdecode(name), reported=reported)
+            if parsed is not None:
+                yield parsed
 
     def _rename_aside(self, name: bytes, target: bytes) -> None:
         try:
             rename_without_replacing(name, target, source_folder=self._release, target_folder=self._aside)
         except PermissionError:
             # A folder that nobody may write to cannot change its parent; where it is ours, it can be made writable.
-            if not _open_up(self._release, name, 0o700, regular=False):
+            if not open_up(self._release, name, 0o700, regular=False):
                 raise
             rename_without_replacing(name, target, source_folder=self._release, target_folder=self._aside)
 
@@ -239,24 +253,3 @@ def _hash(descriptor: int, size: int) -> Sha256:
         digest.update(chunk)
         size -= len(chunk)
     return Sha256(digest.hexdigest())
-
-
-def _open_up(folder: int, name: bytes, mode: int, *, regular: bool) -> bool:
-    """Gives a file or folder that belongs to us a mode we can work with; whether that was done."""
-    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(name, flags, dir_fd=folder)
-    except OSError:
-        return False
-    try:
-        found = os.fstat(descriptor)
-        if found.st_nlink != 1 and regular:  # the other names of a hard link are not ours to change
-            return False
-        if not (stat.S_ISREG(found.st_mode) if regular else stat.S_ISDIR(found.st_mode)):
-            return False
-        os.chmod(f"/proc/self/fd/{descriptor}", mode)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True

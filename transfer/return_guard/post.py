@@ -30,6 +30,7 @@ from transfer.return_guard.messages import (
     FromGateway,
     FromGuard,
     Hello,
+    Keep,
     ListBegins,
     ListEnds,
     Received,
@@ -52,7 +53,8 @@ _RETRY_SECONDS = 0.5
 
 class Post:
     """Safe to use from any thread. `listing` and `record` read and write the database; `record` is called by one
-    thread, in the order of the reports, and again after Unavailable until it succeeds."""
+    thread, in the order of the reports, and again after Unavailable until it succeeds. What was moved aside is to be
+    kept for `aside_days`, 0: for ever."""
 
     def __init__(
         self,
@@ -62,8 +64,10 @@ class Post:
         record: Callable[[Report], Verdict],
         recorded: Callable[[], None],
         monotonic: Callable[[], float],
+        aside_days: int = 0,
     ) -> None:
         self._path = path
+        self._aside_days = aside_days
         self._listing = listing
         self._record = record
         self._recorded = recorded
@@ -249,6 +253,7 @@ class Post:
         with self._turn:  # nothing else is said while the list is read and sent, so that it cannot be out of date
             self._ready = False
             expected = self._listing()
+            self._transmit(Keep(self._aside_days))
             self._transmit(ListBegins(len(expected)))
             for one in expected:
                 self._transmit(Expect(0, one))

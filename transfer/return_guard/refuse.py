@@ -29,7 +29,8 @@ _STAGES = {
 
 
 class ReturnDesk:
-    """Takes in reports and says what is ours. `policy` is the digest of the policy in force."""
+    """Takes in reports and says what is ours. `policy` is the digest of the policy in force; by that policy what was
+    moved aside is kept for `aside_days`, 0: for ever."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class ReturnDesk:
         reports: Reports,
         manifest_name: SafeName,
         policy: Sha256,
+        aside_days: int = 0,
     ) -> None:
         self._database = database
         self._recorder = recorder
@@ -50,6 +52,7 @@ class ReturnDesk:
         self._manifest_name = manifest_name
         self._manifest_digest = name_digest(manifest_name.text.encode())
         self._policy = policy
+        self._aside_days = aside_days
 
     def listing(self) -> list[Expected]:
         """All that the guard must let stand now. Raises Unavailable."""
@@ -64,6 +67,8 @@ class ReturnDesk:
     def record(self, report: Report) -> Verdict:
         """Ours or foreign; its entry is durable then, and is one however often the report comes. Raises Unavailable."""
         with self._database.write() as tx:
+            if report.what is What.EXPIRED:
+                return self._expired(tx, report)
             if not self._reports.first_time(tx, report.id):
                 return self._again(tx, report)
             if report.presence.name_sha256 == self._manifest_digest:
@@ -74,6 +79,23 @@ class ReturnDesk:
             if row is not None and _was_ours(row, report):
                 return self._altered(tx, report, row)
             return self._refuse(tx, report)
+
+    def _expired(self, tx: WriteTx, report: Report) -> Verdict:
+        """Evidence whose days are over. It has the number it was moved under; the entry is one, and comes first."""
+        if self._aside_days == 0:
+            return Verdict.KNOWN  # not by our policy: it stays
+        if self._reports.first_time(tx, f"{report.id}.expired"):
+            seen = report.presence
+            facts: dict[str, Json] = {
+                "days": self._aside_days,
+                "kind": seen.kind.value,
+                "size": seen.size,
+                "name_sha256": seen.name_sha256,
+                "report": report.id,
+                "seen_at": render_time(seen.seen_at),
+            }
+            self._append(tx, EventName.EVIDENCE_EXPIRED, report, facts)
+        return Verdict.LET_GO
 
     def _again(self, tx: WriteTx, report: Report) -> Verdict:
         """A report that came before, its answer lost: it is answered by how things stand now."""

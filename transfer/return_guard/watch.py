@@ -32,6 +32,7 @@ from watchdog.observers import Observer
 from transfer.errors import Unavailable
 from transfer.model.clock import Clock
 from transfer.return_guard.caught import Caught
+from transfer.return_guard.evidence import Evidence
 from transfer.return_guard.hashing import Hasher
 from transfer.return_guard.link import connect, receive
 from transfer.return_guard.messages import Beat, FromGuard, Hello
@@ -168,6 +169,13 @@ def run_guard(
         clock_ns=clock_ns,
         name="foreign",
     )
+    aged: Hasher[AsideName] = Hasher(
+        hash_one=lambda name: perimeter.digest_aside(name, limit=_FOREIGN_HASH_LIMIT, reported=True),
+        wake=wake.ring,
+        clock_ns=clock_ns,
+        name="aged",
+    )
+    evidence = Evidence(perimeter=perimeter, hasher=aged, clock=clock, monotonic=monotonic, send=line.send)
     caught = Caught(perimeter=perimeter, hasher=foreign, monotonic=monotonic, send=line.send)
     patrol = Patrol(
         perimeter=perimeter,
@@ -182,17 +190,25 @@ def run_guard(
     with contextlib.suppress(OSError):  # no inotify watch to be had: the rounds alone will do
         observer.schedule(wake, str(release), recursive=False, event_filter=_EVENTS)
         observer.start()
-    ours.start()
-    foreign.start()
-    _Loop(patrol=patrol, caught=caught, line=line, wake=wake, monotonic=monotonic).run()
+    for hasher in (ours, foreign, aged):
+        hasher.start()
+    _Loop(patrol=patrol, caught=caught, evidence=evidence, line=line, wake=wake, monotonic=monotonic).run()
 
 
 class _Loop:
     def __init__(
-        self, *, patrol: Patrol, caught: Caught, line: _Line, wake: _Wake, monotonic: Callable[[], float]
+        self,
+        *,
+        patrol: Patrol,
+        caught: Caught,
+        evidence: Evidence,
+        line: _Line,
+        wake: _Wake,
+        monotonic: Callable[[], float],
     ) -> None:
         self._patrol = patrol
         self._caught = caught
+        self._evidence = evidence
         self._line = line
         self._wake = wake
         self._monotonic = monotonic
@@ -204,10 +220,12 @@ class _Loop:
         while True:
             if self._line.reach():
                 self._patrol.disconnected()  # whatever was half said over an earlier connection
+                self._evidence.disconnected()
                 self._line.send(Hello())
             self._wait()
             self._listen()
             self._patrol.advance(connected=self._line.connection is not None)
+            self._evidence.advance(connected=self._line.connection is not None)
             if self._monotonic() >= max(self._next_round, self._pause_until):
                 self._round()
                 self._patrol.advance(connected=self._line.connection is not None)
@@ -219,7 +237,8 @@ class _Loop:
         if self._line.connection is not None:
             backlog = select.POLLOUT if self._line.backlog else 0
             poller.register(self._line.connection, select.POLLIN | backlog)
-        tick = _TICK_SECONDS if self._caught.settling or self._line.connection is None else _ROUND_SECONDS
+        soon = self._caught.settling or self._evidence.busy or self._line.connection is None
+        tick = _TICK_SECONDS if soon else _ROUND_SECONDS
         until_round = max(self._next_round, self._pause_until) - self._monotonic()
         ready = dict(poller.poll(max(0.0, min(tick, until_round)) * 1000))
         if self._wake.reader in ready:
@@ -233,7 +252,9 @@ class _Loop:
                 packet = receive(self._line.connection)
                 if packet is None:
                     raise ConnectionResetError
-                self._patrol.handle(parse_from_gateway(packet))
+                message = parse_from_gateway(packet)
+                if not self._evidence.handle(message):
+                    self._patrol.handle(message)
                 if self._patrol.restless:
                     self._next_round = 0.0
         except BlockingIOError:
