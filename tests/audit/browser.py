@@ -105,8 +105,13 @@ class Browser:
         page = Page(self, session)
         for domain in ("Page", "Runtime", "DOM", "Network", "Log"):
             page.call(f"{domain}.enable")
-        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
-        page.call("Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=width < 600)
+        page.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
+        page.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=width < 600
+        )
         if before:
             page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         self.events.clear()
@@ -168,7 +173,9 @@ class Page:
     def press(self, key: str) -> None:
         """A key such as Tab."""
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=9 if key == "Tab" else 13)
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=9 if key == "Tab" else 13
+            )
 
     def shot(self, path: Path) -> None:
         """The whole page as a picture."""
