@@ -69,8 +69,10 @@ def build_gateway(
         notices=Notices(
             db=site.db,
             register=site.register,
+            recorder=site.log,
             board=Noticeboard(site.workspace.feedback),
             clock=site.clock,
+            days=site.policy.retention.feedback_days,
             announce=announce,
             tell=tell,
         ),

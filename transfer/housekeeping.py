@@ -4,6 +4,9 @@
     refused, withdrawn, long ago          the item expires; its blobs go
     released, long ago                    the original's blob goes; the clean one stays as long as it may be restored
 
+Two things are let go by those who alone may touch them: notes for staff by `notices`, and what the guard moved aside
+by the guard itself (`return_guard.evidence`).
+
 What enters: the policy's days and the clock. A crash between an entry and the removal leaves a blob behind; the next
 rounds of a day look at what expired lately once more.
 """

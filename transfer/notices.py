@@ -2,6 +2,11 @@
 
 What enters: rows of the register that changed, and new entries about the device's side. What leaves: files in
 `feedback/` and calls of `announce` and `tell`. All is derived: after a crash what was not written is written again.
+
+Notes about items that ended longer ago than the policy's days are taken down, here and not in `housekeeping`, so that
+whoever puts notes up is the one who takes them down. One entry a round, with the number of items, comes first and is
+enough: a note holds nothing that is not in the item's own entries. After a crash between entry and removal the notes
+that were let go are still known as such, and go without another entry. They are not put up again.
 """
 
 from __future__ import annotations
@@ -12,12 +17,13 @@ from datetime import timedelta
 
 from transfer.audit.show import ShownEntry, show_entry
 from transfer.model.clock import Clock
-from transfer.model.events import EventName
+from transfer.model.events import Event, EventName
 from transfer.model.identifiers import ItemId
 from transfer.policy.explain import explain
-from transfer.store import journal
-from transfer.store.database import Database, ReadTx
+from transfer.store import journal, notices_kept
+from transfer.store.database import Database, ReadTx, Recorder
 from transfer.store.erasures import erased_people
+from transfer.store.notice_table import ENDED
 from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import ItemRow, Register
 
@@ -38,12 +44,15 @@ _LONG = timedelta(seconds=5)  # what is on its way longer than this is told of a
 
 @dataclass(kw_only=True)
 class Notices:
-    """One thread runs this. `change` is the number of the last change that was announced."""
+    """One thread runs this. `change` is the number of the last change that was announced; a note about something that
+    has ended is kept for so many `days`, 0: for ever."""
 
     db: Database
     register: Register
+    recorder: Recorder
     board: Noticeboard
     clock: Clock
+    days: int
     announce: Callable[[ItemRow], None]
     tell: Callable[[ShownEntry], None]
     change: int = 0
@@ -71,7 +80,8 @@ class Notices:
             self.change = number
         if due:
             self._put_up(due)
-        return len(due) == _BATCH or len(changed) == _BATCH
+        more = self._take_down()
+        return more or len(due) == _BATCH or len(changed) == _BATCH
 
     def _put_up(self, due: list[ItemRow]) -> None:
         first = {row.item for row in due if not row.ever_told} - self.unsure
@@ -87,7 +97,29 @@ class Notices:
         with self.db.write() as tx:
             for row in due:
                 self.register.feedback_done(tx, row.item, row.change)
+                if row.state in ENDED:
+                    notices_kept.told_of_end(tx, row.item, row.change, self.clock.now())
         self.unsure.difference_update(row.item for row in due)
+
+    def _take_down(self) -> bool:
+        """What is too old; whether there may be more at once."""
+        before = self.clock.now() - timedelta(days=self.days)
+        with self.db.read() as tx:
+            old = notices_kept.due_to_go(tx, before, limit=_BATCH) if self.days else []
+        if old:
+            event = Event(name=EventName.FEEDBACK_EXPIRED, facts={"items": len(old), "days": self.days})
+            with self.db.write() as tx:
+                self.recorder.append(tx, event)
+                notices_kept.let_go(tx, old)
+        with self.db.read() as tx:
+            rows = [self.register.row(tx, item) for item in notices_kept.going(tx, limit=_BATCH)]
+        # A crash from here on: they are found again above, and taken down without another entry.
+        for row in rows:
+            self.board.remove(row)
+        if rows:
+            with self.db.write() as tx:
+                notices_kept.gone(tx, [row.item for row in rows])
+        return len(rows) == _BATCH
 
     def _news(self, tx: ReadTx) -> tuple[list[ShownEntry], int]:
         """The new entries that somebody at the terminal wants to know of, and up to where that is."""

@@ -22,6 +22,7 @@ from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
 from transfer.store.erasure_table import ERASURE
 from transfer.store.journal_tags import create_and_fill
 from transfer.store.lock import holds, who_holds
+from transfer.store.notice_table import create_notice_table
 from transfer.store.schema import META, SCHEMA_VERSION
 
 Step = Callable[[Connection], None]
@@ -32,9 +33,11 @@ _PAUSE = 0.1
 
 
 def _to_2(connection: Connection) -> None:
-    """Erasures are remembered, so that one that was interrupted is finished. The log's index has campaign and tags."""
+    """Erasures are remembered, so that one that was interrupted is finished. The log's index has campaign and tags.
+    Notes for staff grow old."""
     ERASURE.create(connection)
     create_and_fill(connection)
+    create_notice_table(connection)
 
 
 STEPS: Mapping[int, Step] = {1: _to_2}

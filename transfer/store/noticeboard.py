@@ -70,10 +70,17 @@ class Noticeboard:
                 _settle(changed)
 
     def remove(self, row: ItemRow) -> None:
-        """Takes the item's notice down. Raises Unavailable."""
-        with world_errors("removing feedback"), self._folder(_steps(row), make=False) as folder:
-            if folder is not None and _remove_former(folder, row, keep=""):
-                os.fsync(folder)
+        """Takes the item's notice down, and its post's folder if nothing is left in it. Raises Unavailable."""
+        steps = _steps(row)
+        with world_errors("removing feedback"):
+            with self._folder(steps, make=False) as folder:
+                if folder is None:
+                    return
+                if _remove_former(folder, row, keep=""):
+                    os.fsync(folder)
+            if row.post is not None:
+                with self._folder(steps[:-1], make=False) as above, contextlib.suppress(OSError):
+                    os.rmdir(steps[-1], dir_fd=above)
 
     def take_down(self, items: Collection[str]) -> None:
         """The notices of these items, wherever they hang, found by their last lines; folders left empty go too.
@@ -122,6 +129,10 @@ def _enter(folder: int, step: str, *, make: bool) -> int | None:
     try:
         return os.open(step, _FOLDER, dir_fd=folder)
     except FileNotFoundError:
+        return None
+    except NotADirectoryError:  # a file or a link in its place
+        if make:
+            raise
         return None
 
 

@@ -24,6 +24,7 @@ from transfer.model.states import Arrival, Examined, Held, Rebuilt, Refused, Spo
 from transfer.store.database import ReadTx, Recorder, WriteTx
 from transfer.store.item_statements import CAME_BACK, ENTER, KNOWN, LAST_CHANGE, PRODUCED, RECORD, TOLD, swap_of
 from transfer.store.items import ITEM, Values, arrived_of, first_values, identity_digest, record_values, state_values
+from transfer.store.notices_kept import all_again
 from transfer.store.prepared import Taken
 from transfer.store.records import Record, kind_of, parse_arrival, parse_reasons, parse_record
 
@@ -229,8 +230,8 @@ class Register:
         return {ItemId(found) for found in tx.connection.scalars(query)}
 
     def feedback_again(self, tx: WriteTx) -> None:
-        """All feedback is due again: after a restore, into a folder that has none."""
-        tx.connection.execute(update(ITEM).values(told=0))
+        """All feedback that is still kept is due again: after a restore, into a folder that has none."""
+        all_again(tx)
 
     def changed_since(self, tx: ReadTx, change: int, limit: int) -> list[tuple[int, ItemRow]]:
         """Items that changed after this change number, in the order of their last change, each with its number."""
