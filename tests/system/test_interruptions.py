@@ -165,6 +165,7 @@ def test_a_staging_folder_that_is_away_for_a_while(place: Place) -> None:
         staging.rename(away)
         place.approve_all()
         wait_for(lambda: place.counts() == {"released": 1}, 15, "the release")
+        wait_for((place.release / "manifest.note").exists, 5, "the first list")
         wait_for(lambda: b"words.txt" in (place.release / "manifest.note").read_bytes(), 5, "the list")
         wait_for(lambda: "staging folder" in gateway.complained(), 10, "a word about the folder")
         assert (away / "open-day" / "words.txt").exists()
