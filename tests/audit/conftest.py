@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.audit.attacked import Scene, live
 from transfer.audit.log import Log
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
@@ -150,3 +151,17 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
     made.db.close()
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """A workspace that has lived, made once. Do not change it."""
+    return live(tmp_path_factory.mktemp("attacked"))
+
+
+@pytest.fixture
+def scene(lived: Scene, tmp_path: Path) -> Scene:
+    """A copy of it, to be attacked."""
+    folder = tmp_path / "scene"
+    shutil.copytree(lived.folder, folder, ignore=shutil.ignore_patterns("*.sock"))
+    return replace(lived, folder=folder, arguments=[])

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.attacked import MALLORY, Attack, Scene, Story, live
+from tests.audit.attacked import MALLORY, Attack, Scene, Story
 from tests.audit.attacks_by_the_operator import (
     STRANGER,
     approve_with,
@@ -357,21 +357,6 @@ RECEIPT: list[Row] = [
 
 
 # the doors
-
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return live(tmp_path_factory.mktemp("attacked"))
-
-
-@pytest.fixture
-def scene(lived: Scene, tmp_path: Path, request: pytest.FixtureRequest) -> Scene:
-    """A copy; where only the published folder is looked at, without the rest."""
-    folder = tmp_path / "scene"
-    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    left_out = ("db", "state", "demo") if params.get("door") is by_folder else ()
-    shutil.copytree(lived.folder, folder, ignore=shutil.ignore_patterns("*.sock", *left_out))
-    return replace(lived, folder=folder, arguments=[])
 
 
 def by_folder(scene: Scene) -> tuple[int, str]:
