@@ -1,14 +1,17 @@
 """What else the database says, held against its log: kept checkpoints, openings of commitments, who may decide.
 
-What enters: a transaction in which the log itself was verified. What leaves: nothing, or Tampered with the row that the
+What enters: a workspace whose log itself was verified. What leaves: nothing, or Tampered with the row that the
 log does not bear out. No right follows from any of these rows; but people read them, and a reader must not be told by
 the database what the log does not say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from transfer.approvals.statement import Role
 from transfer.audit.entries import decode_leaf, disclosure_digest
+from transfer.audit.reader_running import no_pace
 from transfer.errors import Tampered
 from transfer.store import journal
 from transfer.store.database import ReadTx
@@ -18,11 +21,20 @@ _PAGE = 4096
 _RESTORE = "Find out who changed the database, and restore the last backup: `transfer restore DIR`."
 
 
-def check_tables(tx: ReadTx, site: Site) -> None:
-    """Raises Tampered."""
-    _check_kept_checkpoint(tx)
-    _check_openings(tx)
-    _check_approvers(tx, site)
+def check_tables(site: Site, pace: Callable[[], None] = no_pace) -> None:
+    """A page at a time, with `pace` called between. Raises Tampered."""
+    with site.db.read() as tx:
+        _check_kept_checkpoint(tx)
+        _check_approvers(tx, site)
+        size = journal.head(tx).size
+    for first in range(0, size, _PAGE):
+        pace()
+        with site.db.read() as tx:
+            _check_openings(tx, first, min(first + _PAGE, size))
+    with site.db.read() as tx:
+        beyond = journal.openings(tx, journal.head(tx).size)
+    if beyond:
+        raise Tampered(f"The database keeps a text of entry {beyond[0][0]}, which does not exist.", advice=_RESTORE)
 
 
 def _check_kept_checkpoint(tx: ReadTx) -> None:
@@ -37,23 +49,17 @@ def _check_kept_checkpoint(tx: ReadTx) -> None:
         )
 
 
-def _check_openings(tx: ReadTx) -> None:
-    size = journal.head(tx).size
-    for first in range(0, size, _PAGE):
-        end = min(first + _PAGE, size)
-        rows = journal.openings(tx, first, end)
-        leaves = journal.leaves(tx, first, end) if rows else []
-        for index, digest, text in rows:
-            committed = decode_leaf(leaves[index - first]).get("_sd")
-            opens = text.isascii() and disclosure_digest(text) == digest
-            if not opens or not isinstance(committed, list) or digest not in committed:
-                raise Tampered(
-                    f"What the database keeps as a name or text of entry {index} is not what that entry commits to.",
-                    advice=_RESTORE,
-                )
-    beyond = journal.openings(tx, size)
-    if beyond:
-        raise Tampered(f"The database keeps a text of entry {beyond[0][0]}, which does not exist.", advice=_RESTORE)
+def _check_openings(tx: ReadTx, first: int, end: int) -> None:
+    rows = journal.openings(tx, first, end)
+    leaves = journal.leaves(tx, first, end) if rows else []
+    for index, digest, text in rows:
+        committed = decode_leaf(leaves[index - first]).get("_sd")
+        opens = text.isascii() and disclosure_digest(text) == digest
+        if not opens or not isinstance(committed, list) or digest not in committed:
+            raise Tampered(
+                f"What the database keeps as a name or text of entry {index} is not what that entry commits to.",
+                advice=_RESTORE,
+            )
 
 
 def _check_approvers(tx: ReadTx, site: Site) -> None:

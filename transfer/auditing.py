@@ -7,7 +7,7 @@ Of a workspace also the database is verified, and that folder and database tell 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from transfer.approvals.trail import Trail
 from transfer.audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from transfer.audit.notes import Verifier, parse_note
 from transfer.audit.reader import LogReader
-from transfer.audit.reader_database import DatabaseReader
 from transfer.audit.reader_folder import FolderReader
+from transfer.audit.reader_running import PacedReader, RunningReader, no_pace
 from transfer.audit.signing import check_row_root
 from transfer.audit.start import compare_sizes
 from transfer.audit.tiles import BUNDLE, Tile
@@ -89,8 +89,13 @@ def audit_folder(
     return Audit(folder=report, database=None, covered=approvals.covered)
 
 
-def audit_site(site: Site, verifiers: Sequence[Verifier], *, older: bytes | None = None) -> Audit:
-    """A workspace: its published folder, its database, and each against the other. Raises as `audit_folder`."""
+def audit_site(
+    site: Site, verifiers: Sequence[Verifier], *, older: bytes | None = None, pace: Callable[[], None] = no_pace
+) -> Audit:
+    """A workspace: its published folder, its database, and each against the other. Raises as `audit_folder`.
+
+    The database is read a little at a time, and `pace` called between: others may go on working.
+    """
     folder, origin = FolderReader(site.workspace.log), site.settings.gateway.origin
     by_folder, by_database = (
         _Approvals(root=site.desk.root, four_eyes=site.policy.approval.four_eyes) for _ in range(2)
@@ -98,22 +103,23 @@ def audit_site(site: Site, verifiers: Sequence[Verifier], *, older: bytes | None
     shown: Checkpoint | None = None
     # What the folder shows is read before the database: a gateway that runs meanwhile only makes the database longer.
     if folder.checkpoint() is not None:
-        report = verify_log(folder, verifiers, origin=origin, older=older, statement_check=by_folder)
+        paced = PacedReader(folder, pace)
+        report = verify_log(paced, verifiers, origin=origin, older=older, statement_check=by_folder)
         shown = Checkpoint(origin=report.origin, size=report.size, root=report.root)
     extras = folder.survey(shown.size if shown else 0).extras
+    reader = RunningReader(site.db, pace)
+    stored = reader.checkpoint()
+    signed = _open_stored(stored, verifiers) if stored is not None else None
+    compare_sizes(shown, signed, reader.head.published)
+    _check_not_older(folder, reader.head.published)
+    database = verify_log(reader, verifiers, origin=origin, older=older, statement_check=by_database)
+    if shown is None:
+        raise NotSo("Nothing has been published yet.", advice="Run the gateway once first.")
     with site.db.read() as tx:
-        reader = DatabaseReader(tx)
-        stored = reader.checkpoint()
-        signed = _open_stored(stored, verifiers) if stored is not None else None
-        compare_sizes(shown, signed, reader.head.published)
-        _check_not_older(folder, reader.head.published)
-        database = verify_log(reader, verifiers, origin=origin, older=older, statement_check=by_database)
-        if shown is None:
-            raise NotSo("Nothing has been published yet.", advice="Run the gateway once first.")
         check_row_root(tx, shown.size, shown.root)
-        for tile in sorted(extras):
-            _compare(folder, reader, tile, reader.head.size)
-        check_tables(tx, site)
+    for tile in sorted(extras):
+        _compare(folder, reader, tile, reader.head.size)
+    check_tables(site, pace)
     return Audit(folder=report, database=database, covered=by_database.covered)
 
 
@@ -121,7 +127,9 @@ def _open_stored(note: bytes, verifiers: Sequence[Verifier]) -> Checkpoint:
     try:
         return open_checkpoint(note, verifiers).checkpoint
     except Tampered as error:
-        raise Tampered(f"The database's signed checkpoint is not what the log's key signed: {error.sentence}") from error
+        raise Tampered(
+            f"The database's signed checkpoint is not what the log's key signed: {error.sentence}"
+        ) from error
 
 
 def _check_not_older(folder: FolderReader, published: int) -> None:
