@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.audit.conftest import PERSON, digest, event, item
-from transfer.audit.show import Query, life, lives_of_file, show, show_entry
+from transfer.audit.show import check_chain, life, show, show_entry
 from transfer.errors import NotSo, Tampered
 from transfer.model.events import Event, EventName, FileFact
+from transfer.model.query import Query
 
 
 def indexes(entries) -> list[int]:
@@ -19,14 +20,22 @@ def test_by_item_file_person_event_and_time(bench):
     with bench.db.read() as tx:
         assert indexes(show(tx, Query(item=item(3)))) == [15, 14, 13, 12]
         assert indexes(show(tx, Query(sha256=digest(3)))) == [15, 14, 13, 12]
+        assert indexes(show(tx, Query(sha256=digest(3)[:8]))) == [15, 14, 13, 12]
         assert indexes(show(tx, Query(events=("file.held",), limit=3))) == [37, 33, 29]
-        assert indexes(show(tx, Query(events=("file.held", "file.spooled"), before=6))) == [5, 4, 1, 0]
-        assert len(show(tx, Query(by=PERSON))) == 40
+        assert indexes(show(tx, Query(events=("file.held", "file.spooled"), limit=4, oldest_first=True))) == [
+            0,
+            1,
+            4,
+            5,
+        ]
+        assert len(show(tx, Query(person=PERSON))) == 40
         at = show_entry(tx, 30).leaf.at
         assert indexes(show(tx, Query(since=at))) == list(range(39, 29, -1))
+        assert indexes(show(tx, Query(until=at, limit=2))) == [30, 29]
+        assert indexes(show(tx, Query(since=at, until=at))) == [30]
         assert indexes(show(tx, Query(item=item(3), since=at))) == []
         assert indexes(show(tx, Query(limit=2))) == [39, 38]
-        assert show(tx, Query(by="u_" + "0" * 32)) == []
+        assert show(tx, Query(person="u_" + "0" * 32)) == []
 
 
 def test_what_is_shown_of_an_entry(bench):
@@ -60,8 +69,18 @@ def test_everything_about_a_file(bench):
         bench.log.append(tx, Event(name=EventName.FILE_HELD, item=item(1), file=FileFact(sha256=digest(9), size=1)))
         bench.log.append(tx, Event(name=EventName.RETURN_REFUSED, file=FileFact(sha256=digest(9), size=1)))
     with bench.db.read() as tx:
-        assert indexes(lives_of_file(tx, digest(9))) == [4, 5, 6, 7, 8, 9]
-        assert lives_of_file(tx, digest(8)) == []
+        assert indexes(show(tx, Query(sha256=digest(9), oldest_first=True))) == [4, 5, 6, 7, 8, 9]
+        assert show(tx, Query(sha256=digest(8))) == []
+
+
+def test_a_life_that_was_cut_is_not_told(bench):
+    bench.record(8)
+    with bench.db.read() as tx:
+        entries = show(tx, Query(item=item(1), oldest_first=True))
+    check_chain(item(1), entries)
+    check_chain(item(1), entries[2:])
+    with pytest.raises(Tampered):
+        check_chain(item(1), [*entries[:1], *entries[2:]])
 
 
 @pytest.mark.parametrize(
@@ -70,6 +89,7 @@ def test_everything_about_a_file(bench):
         "UPDATE audit_index SET event = 'file.refused' WHERE i = 4",
         f"UPDATE audit_index SET item = '{item(0)}' WHERE i = 4",
         "UPDATE audit_index SET sha256 = NULL WHERE i = 4",
+        "INSERT INTO audit_tag VALUES ('clause:G5', 4)",
         "UPDATE audit_disclosure SET disclosure = (SELECT disclosure FROM audit_disclosure WHERE i = 0) WHERE i = 4",
         "UPDATE audit_disclosure SET disclosure = 'e30' WHERE i = 4",
         "UPDATE audit_entry SET leaf = x'7b7d' WHERE i = 4",

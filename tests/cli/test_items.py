@@ -119,12 +119,12 @@ def test_show_tells_the_whole_life_with_names(room: Room) -> None:
     told = " ".join(room.must("show", item).out.split())
     for said in (
         "dropped by sam",
-        "Taken up:",
+        "Taken up «released.txt»:",
         "Examined: text/plain",
         "Rebuilt as text/plain",
         "waits for approval",
         "Approved by helen: PUBLIC, risk to integrity low, for open-day.",
-        "Released to ipad as number 1.",
+        "Released to ipad as number 1: «released.txt».",
         "The original was removed from staging.",
     ):
         assert said in told, said

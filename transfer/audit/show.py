@@ -25,14 +25,15 @@ _REINDEX = "`transfer audit reindex` makes it again from the entries; find out w
 class ShownEntry:
     """One entry: its leaf, and the private values whose openings are still kept.
 
-    `erased` counts the commitments that nobody can open any more (from a folder: all of them). `campaign` is the one
-    it belongs to.
+    `erased` counts the commitments that nobody can open any more; `openings` is False where none were looked for, as in
+    a published log, and then it counts all. `campaign` is the one it belongs to.
     """
 
     leaf: Leaf
     private: Mapping[str, str]
     erased: int
     campaign: str | None = None
+    openings: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """The leaf's own fields; `private` and `erased` beside them."""

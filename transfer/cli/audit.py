@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transfer.cli import audit_entries, audit_export, audit_verifier
+from transfer.cli import audit_entries, audit_export, audit_show, audit_verifier
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
 from transfer.cli.output import print_json, say, table
 from transfer.errors import Misuse, Tampered, TransferError
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(help="Verify the transfer log, look into it, prove an entry.", no_args_is_help=True)
     group.command("verify")(verify)
+    audit_show.register(group)
     audit_entries.register(group)
     audit_verifier.register(group)
     audit_export.register(group)

@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
 def say(text: str = "") -> None:
     """One line for people, on standard output."""
-    sys.stdout.write(f"{shown(text)}\n")
+    sys.stdout.write(f"{_encodable(shown(text), sys.stdout.encoding)}\n")
 
 
 def hint(text: str) -> None:
     """One line beside the facts, on standard error, if anybody listens there."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{shown(text)}\n")
+        sys.stderr.write(f"{_encodable(shown(text), sys.stderr.encoding)}\n")
+
+
+def _encodable(text: str, encoding: str | None) -> str:
+    """The text with `?` for what the locale has no letters for."""
+    known = encoding or "utf-8"
+    return text.encode(known, "replace").decode(known)
 
 
 def shown(text: str) -> str:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from transfer.cli.listing import said_time, where
-from transfer.cli.names import called, with_names
+from transfer.cli.names import called
 from transfer.cli.output import paragraph, readable_size, say
-from transfer.model.clock import render_time
+from transfer.cli.sentences import sentence
+from transfer.model.clock import parse_time, render_time
 
 if TYPE_CHECKING:
     from transfer.audit.show import ShownEntry
     from transfer.store.register import ItemRow
-
-_INDENT = 16
-
-Facts = Mapping[str, Any]
 
 
 def say_life(
@@ -45,124 +43,40 @@ def say_life(
         cited = f"[{reason.rule}; {', '.join(reason.clauses)}]"
         say(paragraph(f"{reason.severity}: {reason.message} {cited}", first="  - ", indent=4))
     say("\nIn the transfer log")
-    day = ""
-    for entry in entries:
-        at = entry.leaf.at
-        if at[:10] != day:
-            day = at[:10]
-            say(f"  {day} (UTC)")
-        text = with_names(_sentence(entry, names), names)
-        say(paragraph(f"{text} (entry {entry.leaf.index})", first=f"  {at[11:23]}  ", indent=_INDENT))
+    say_steps(entries, names)
 
 
-def _sentence(entry: ShownEntry, names: Mapping[str, str]) -> str:
-    body = entry.leaf.body
-    facts: Facts = body.get("facts") or {}
-    by = called(entry.leaf.by, names)
-    tell = _SENTENCES.get(entry.leaf.event)
-    said = tell(facts, body.get("file") or {}, by) if tell else f"{entry.leaf.event}{f' by {by}' if by else ''}."
-    reason = entry.private.get("reason") or entry.private.get("note")
-    return f"{said} «{reason}»" if reason else said
+def say_steps(
+    entries: Iterable[ShownEntry], names: Mapping[str, str], *, spoken: Callable[[str], str] = str
+) -> None:  # fmt: skip
+    """The entries, oldest first, each with its number, its time and how long it came after the one before it.
+
+    `spoken` makes each sentence fit for where it is shown.
+    """
+    listed = list(entries)
+    width = len(str(listed[-1].leaf.index)) if listed else 1
+    day, before = "", None
+    for entry in listed:
+        at = parse_time(entry.leaf.at)
+        if entry.leaf.at[:10] != day:
+            day = entry.leaf.at[:10]
+            say(f"{'':{width + 4}}{day} (UTC)")
+        took = "" if before is None else f"+{duration(at - before)}"
+        before = at
+        begin = f"{entry.leaf.index:>{width + 2}}  {at:%H:%M:%S} {took:>8}  "
+        say(paragraph(spoken(sentence(entry, names)), first=begin, indent=len(begin)))
 
 
-def _spooled(_facts: Facts, file: Facts, by: str) -> str:
-    return f"Taken up: {_size(file)}, dropped by {by}."
-
-
-def _examined(facts: Facts, _file: Facts, _by: str) -> str:
-    media = facts.get("media") or {}
-    found = ", ".join(_finding(each) for each in facts.get("findings") or ())
-    scans = ", ".join(f"{scan['answer']} ({scan['scanner']})" for scan in facts.get("scans") or ())
-    shape = f", {media['width']} × {media['height']}" if media.get("width") else ""
-    seen = f"Examined: {media.get('format')}{shape}; found {found or 'nothing besides'}"
-    return f"{seen}; malware scan {scans or 'none'}."
-
-
-def _rebuilt(facts: Facts, file: Facts, _by: str) -> str:
-    removed = ", ".join(facts.get("removed") or ())
-    return f"Rebuilt as {facts.get('format')}, {_size(file)}, without {removed or 'anything to remove'}."
-
-
-def _held(facts: Facts, _file: Facts, _by: str) -> str:
-    lapsed = "Its approval stands no longer: it" if facts.get("lapsed") else "Judged; it"
-    return f"{lapsed} waits for {facts.get('waiting_for') or 'nothing'}."
-
-
-def _refused(facts: Facts, _file: Facts, by: str) -> str:
-    rules = [each["rule"] for each in facts.get("reasons") or () if each.get("severity") == "refuse"]
-    who = f" by {by}" if by and facts.get("reached") != "arrived" else ""
-    return f"Refused{who}: {', '.join(dict.fromkeys(rules)) or 'no reason recorded'}."
-
-
-def _approved(facts: Facts, _file: Facts, by: str) -> str:
-    return f"Approved by {by}: PUBLIC, risk to integrity {facts.get('risk')}, for {facts.get('campaign')}."
-
-
-def _releasing(facts: Facts, _file: Facts, _by: str) -> str:
-    return f"Release number {facts.get('number')} to {facts.get('device')} begins."
-
-
-def _released(facts: Facts, _file: Facts, _by: str) -> str:
-    return f"Released to {facts.get('device')} as number {facts.get('number')}."
-
-
-def _withdrawn(facts: Facts, _file: Facts, by: str) -> str:
-    still = facts.get("still_there")
-    there = "" if still is None else " It was still there." if still else " It was no longer there."
-    return f"Withdrawn{f' by {by}' if by else ''}.{there}"
-
-
-def _expired(facts: Facts, _file: Facts, _by: str) -> str:
-    days = f" after {facts['days']} days" if "days" in facts else ""
-    return f"Expired{days}: {facts.get('what', 'item')}."
-
-
-def _retired(facts: Facts, _file: Facts, _by: str) -> str:
-    if facts.get("removed") is False:
-        return "The original in staging is no longer the same, so it stays."
-    return "The original was removed from staging."
-
-
-def _failed(facts: Facts, _file: Facts, _by: str) -> str:
-    return f"A defect of the program at «{facts.get('station')}» ({facts.get('fault')}); it fails closed."
-
-
-def _altered(_facts: Facts, file: Facts, _by: str) -> str:
-    return f"Altered on the device's side ({_size(file)} found); moved aside."
-
-
-def _restored(facts: Facts, _file: Facts, _by: str) -> str:
-    return f"The genuine file was put back as number {facts.get('number')}."
-
-
-def _gone(_facts: Facts, _file: Facts, _by: str) -> str:
-    return "Gone from the device's side, and not by us."
-
-
-_SENTENCES: Mapping[str, Callable[[Facts, Facts, str], str]] = {
-    "file.spooled": _spooled,
-    "file.examined": _examined,
-    "file.rebuilt": _rebuilt,
-    "file.held": _held,
-    "file.refused": _refused,
-    "file.approved": _approved,
-    "file.releasing": _releasing,
-    "file.released": _released,
-    "file.withdrawn": _withdrawn,
-    "file.expired": _expired,
-    "original.retired": _retired,
-    "station.failed": _failed,
-    "release.altered": _altered,
-    "release.restored": _restored,
-    "release.removed": _gone,
-}
-
-
-def _size(file: Facts) -> str:
-    return readable_size(file["bytes"]) if "bytes" in file else "unknown size"
-
-
-def _finding(finding: Facts) -> str:
-    detail = finding.get("detail") or {}
-    words = ", ".join(str(value) for value in detail.values())
-    return f"{finding['code']} ({words})" if words else str(finding["code"])
+def duration(span: timedelta) -> str:
+    """At most seven characters: `39ms`, `1.6s`, `3m12s`, `2h05m`, `3d4h`."""
+    seconds = span.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 60:
+        return f"{seconds:.1f}s" if seconds < 10 else f"{int(seconds)}s"
+    minutes, hours = int(seconds) // 60, int(seconds) // 3600
+    if hours == 0:
+        return f"{minutes}m{int(seconds) % 60:02}s"
+    if hours < 24:
+        return f"{hours}h{minutes % 60:02}m"
+    return f"{hours // 24}d{hours % 24}h" if hours < 24 * 1000 else f"{hours // 24}d"

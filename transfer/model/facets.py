@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 CLAUSE, PERSON, ITEM = "clause:", "person:", "item:"
@@ -100,19 +100,28 @@ class Inheritance:
 
 
 def _named(facts: Mapping[str, Any], item: object, by: object) -> tuple[str | None, tuple[str, ...]]:
-    """The campaign that the facts name, and the tags."""
-    tags = {CLAUSE + clause for clause in _clauses(facts)}
-    statement = stated(facts) if "statement" in facts else _NOTHING
-    campaign: str | None = None
-    for source in (statement, facts):
+    """The campaign that the facts name, and the tags. Every entry passes here when a database is verified."""
+    tags: set[str] = set()
+    if "clauses" in facts or "reasons" in facts:
+        tags.update(CLAUSE + clause for clause in _clauses(facts))
+    campaign = facts.get("campaign")
+    for source in (facts, stated(facts)) if "statement" in facts else (facts,):
         for key, value in source.items():
-            if key == "campaign" and isinstance(value, str) and value.isascii():
-                campaign = str(value)
-            elif key in {"item", "items"}:
-                tags |= {ITEM + named for named in _items(value) if named != item}
-            elif isinstance(value, str | list | tuple):
-                tags |= {PERSON + person for person in _people(value) if person != by}
+            if key in {"item", "items"}:
+                tags.update(ITEM + named for named in _items(value) if named != item)
+            elif isinstance(value, str):
+                if _is_pseudonym(value) and value != by:
+                    tags.add(PERSON + value)
+            elif isinstance(value, list | tuple):
+                tags.update(PERSON + one for one in value if _is_pseudonym(one) and one != by)
+        campaign = source.get("campaign") if campaign is None else campaign
+    if not (isinstance(campaign, str) and campaign.isascii()):
+        campaign = None
     return campaign, tuple(sorted(tag for tag in tags if tag.isascii())) if tags else ()
+
+
+def _is_pseudonym(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 34 and _PSEUDONYM.fullmatch(value) is not None
 
 
 def _clauses(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -134,12 +143,6 @@ def _items(value: object) -> Iterator[str]:
                 yield from _texts(one[:1])
             elif isinstance(one, str):
                 yield one
-
-
-def _people(value: str | Iterable[Any]) -> Iterator[str]:
-    for text in (value,) if isinstance(value, str) else value:
-        if isinstance(text, str) and len(text) == 34 and _PSEUDONYM.fullmatch(text):
-            yield text
 
 
 def _texts(value: object) -> Iterator[str]:

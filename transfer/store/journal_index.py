@@ -41,10 +41,14 @@ _SELECT_TAGS = Prepared(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """The index of `entries` entries was compared with them; `differing` had been indexed otherwise."""
+    """The index of `entries` entries was compared with them; `differing` had been indexed otherwise.
+
+    It was made again (`rebuilt`) if there was any such entry, or a row for an entry that does not exist.
+    """
 
     entries: int
     differing: int
+    rebuilt: bool
 
 
 def facets(tx: ReadTx, first: int, end: int) -> dict[int, Facets]:
@@ -74,8 +78,9 @@ def rebuild(tx: WriteTx) -> Rebuilt:
         said = facets(tx, first, first + len(bodies))
         differing += sum(said.get(index) != expected.facets(body) for index, body in enumerate(bodies, first))
         entries += len(bodies)
-    if differing or surplus(tx, entries) is not None:
+    wrong = bool(differing) or surplus(tx, entries) is not None
+    if wrong:
         tx.connection.execute(delete(AUDIT_TAG))
         tx.connection.execute(delete(AUDIT_INDEX))
         fill(tx.connection)
-    return Rebuilt(entries=entries, differing=differing)
+    return Rebuilt(entries=entries, differing=differing, rebuilt=wrong)
