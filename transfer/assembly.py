@@ -31,9 +31,11 @@ from transfer.release.dispatch import Dispatch
 from transfer.release.folder import FolderBoard, FolderRecaller, FolderSink
 from transfer.release.parcel import MANIFEST_NAME
 from transfer.release.renew import ManifestKeeper
+from transfer.return_guard.link import find_account
 from transfer.return_guard.post import Post
 from transfer.return_guard.refuse import ReturnDesk
 from transfer.sandbox.profiles import Support
+from transfer.settings import guard_socket
 from transfer.store.database import ReadTx
 from transfer.store.manifests import Reports
 from transfer.store.noticeboard import Noticeboard
@@ -173,12 +175,13 @@ def _post(site: Site, bell: Bell) -> Post:
         aside_days=site.policy.retention.aside_days,
     )
     return Post(
-        path=site.workspace.guard_socket,
+        path=guard_socket(site.settings, site.workspace),
         listing=desk.listing,
         record=desk.record,
         recorded=bell.ring,
         monotonic=time.monotonic,
         aside_days=site.policy.retention.aside_days,
+        guest=find_account(site.settings.guard.user) if site.settings.guard.user else None,
     )
 
 

@@ -176,9 +176,24 @@ class SandboxSettings(StrictModel):
 
 
 class LogSettings(StrictModel):
-    """`[log]`: how often new entries are signed and published."""
+    """`[log]`: how often new entries are signed and published, and how often all of it is verified; 0 is never."""
 
     publish_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = 1.0
+    verify_hours: Annotated[float, Field(ge=0, le=8760, strict=False)] = 24.0
+
+
+class GuardSettings(StrictModel):
+    """`[guard]`: a guard that runs as a user of its own. Beside the gateway's own user, `user` may connect, at
+    `socket`: in a folder that this user can enter, and that nobody but the gateway can write to."""
+
+    user: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_.-]{0,31})?$")] = ""
+    socket: Annotated[str, Field(max_length=1000)] = ""
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> GuardSettings:
+        if self.user and not self.socket:
+            raise ValueError("another user cannot enter the workspace's state folder: `socket` says where they meet")
+        return self
 
 
 def _valve(value: object) -> object:
@@ -196,6 +211,7 @@ class Settings(StrictModel):
     intake: IntakeSettings = IntakeSettings()
     sandbox: SandboxSettings = SandboxSettings()
     log: LogSettings = LogSettings()
+    guard: GuardSettings = GuardSettings()
 
     @property
     def sha256(self) -> str:
@@ -216,6 +232,9 @@ def load_settings(workspace: Path) -> Settings:
             "scanner": settings.scanner.model_copy(
                 update={"socket": settings.scanner.socket and _absolute(root, settings.scanner.socket)}
             ),
+            "guard": settings.guard.model_copy(
+                update={"socket": settings.guard.socket and _absolute(root, settings.guard.socket)}
+            ),
             "release": settings.release.model_copy(
                 update={
                     "path": _absolute(root, settings.release.path),
@@ -226,6 +245,11 @@ def load_settings(workspace: Path) -> Settings:
     )
     _check_places(absolute, Workspace(root), document)
     return absolute
+
+
+def guard_socket(settings: Settings, workspace: Workspace) -> Path:
+    """Where the guard and the gateway meet."""
+    return Path(settings.guard.socket) if settings.guard.socket else workspace.guard_socket
 
 
 def _absolute(root: Path, path: str) -> str:
@@ -251,6 +275,8 @@ def _check_places(settings: Settings, workspace: Workspace, document: Document) 
     ]
     places.append(("the release folder", settings.release.folder, document.place(("release", "path"))))
     places.append(("the release-aside folder", settings.release.aside_folder, document.place(("release", "aside"))))
+    if (meeting := guard_socket(settings, workspace)) != workspace.guard_socket:
+        places.append(("the folder of the guard's socket", meeting.parent, document.place(("guard", "socket"))))
     own = (workspace.state, workspace.log, workspace.keys, workspace.feedback, workspace.receipts, workspace.demo)
     places.extend((f"the workspace's {folder.name} folder", folder, document.source) for folder in own)
     places = [(name, Path(os.path.realpath(path)), place) for name, path, place in places]

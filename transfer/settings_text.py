@@ -60,6 +60,12 @@ kind = {scanner}
 
 [log]
 # publish_seconds = 1.0         # new entries are signed and published this often
+# verify_hours = 24.0           # the gateway verifies its whole log this often, at its leisure; 0: never
+
+# A guard that is a service of its own, under a user of its own (docs/operating.md), and where it and the gateway meet.
+[guard]
+# user = "oneway-guard"
+# socket = "/run/oneway-transfer/guard.sock"
 """
 
 _SCANNER_REST = """\

@@ -25,7 +25,7 @@ from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
 from transfer.sandbox.profiles import GatewayPaths, GuardPaths
 from transfer.sandbox.wire import Role
-from transfer.settings import ScannerKind, Settings, ValveMode, load_settings
+from transfer.settings import ScannerKind, Settings, ValveMode, guard_socket, load_settings
 from transfer.store.adoption import POLICY, adopted
 from transfer.store.blobs import Blobs
 from transfer.store.database import Database
@@ -164,10 +164,12 @@ def build_scanner(site: Site) -> Scanner:
 def gateway_paths(site: Site) -> GatewayPaths:
     """What the kernel is to let the gateway reach."""
     workspace, settings = site.workspace, site.settings
+    meeting = guard_socket(settings, workspace).parent
+    meets_outside = (meeting,) if meeting != workspace.run else ()
     return GatewayPaths(
         staging=tuple(source.folder for source in settings.sources),
         readable=(workspace.keys,),
-        owned=(workspace.state, workspace.log, workspace.feedback, workspace.receipts),
+        owned=(workspace.state, workspace.log, workspace.feedback, workspace.receipts, *meets_outside),
         release=settings.release.folder,
         connect_tcp=(settings.scanner.port,) if settings.scanner.host else (),
     )

@@ -119,6 +119,15 @@ class Workspace:
         """Only with `transfer init --demo`."""
         return self.root / "demo"
 
+    def owner(self) -> int:
+        """The number of the user whose the records are: the gateway's. Raises Misuse if there are none."""
+        try:
+            return self.state.stat().st_uid
+        except OSError as error:
+            raise Misuse(
+                f"{self.state} cannot be examined ({error.strerror}).", advice="Check that this is a whole workspace."
+            ) from error
+
     def check_modes(self) -> None:
         """Raises Misuse, with the command that mends it, if others may enter `state/` or `keys/` or read a key."""
         for folder in (self.state, self.keys):

@@ -17,9 +17,11 @@ from transfer.checkup.check import Check, Standing
 from transfer.erasing import unfinished
 from transfer.errors import Misuse, NotSo, Unavailable
 from transfer.model.clock import render_time
+from transfer.settings import guard_socket
 from transfer.store.adoption import POLICY, SETTINGS, adopted
 from transfer.store.lock import who_holds
 from transfer.store.restored import restored_from
+from transfer.store.verified import verified_last
 from transfer.wiring import LOG_KEY, Site
 
 _UNIX_SOCKETS = Path("/proc/net/unix")
@@ -54,6 +56,15 @@ def check_log(site: Site) -> Iterator[Check]:
     size = audit.folder.size + (audit.database.unpublished if audit.database else 0)
     sentence = f"All {size:,} entries, and the approvals of {audit.covered.releases:,} releases, verify."
     yield Check(name="log", standing=Standing.OK, sentence=sentence)
+    with site.db.read() as tx:
+        last = verified_last(tx)
+    if last is not None:
+        own = f"The gateway itself last verified all of its {last.entries:,} entries at {render_time(last.at)}."
+        yield Check(name="log", standing=Standing.OK, sentence=own)
+    elif not site.settings.log.verify_hours:
+        advice = "Set verify_hours under [log] in transfer.toml, or verify it by a timer: `transfer audit verify`."
+        sentence = "The gateway does not verify its log by itself."
+        yield Check(name="log", standing=Standing.NOTE, sentence=sentence, advice=advice)
 
 
 def check_erasures(site: Site) -> Iterator[Check]:
@@ -125,7 +136,7 @@ def check_running(site: Site) -> Iterator[Check]:
         return
     since = f" since {render_time(holder.since)}" if holder.since else ""
     yield Check(name="running", standing=Standing.OK, sentence=f"The gateway runs as process {holder.pid}{since}.")
-    met = _guard_is_there(holder.pid, site.workspace.guard_socket.name)
+    met = _guard_is_there(holder.pid, guard_socket(site.settings, site.workspace).name)
     if met:
         yield Check(name="running", standing=Standing.OK, sentence="A guard is with it.")
     elif met is False:

@@ -36,11 +36,14 @@ def gateway(
     """The gateway: everything but the device's side."""
     _die_with_parent()
     from transfer.assembly import build_gateway
+    from transfer.audit.keys import load_key
     from transfer.audit.receipt_files import prepare_folder
     from transfer.cli.live import Live
     from transfer.footing import Footing
     from transfer.program_log import configure
+    from transfer.selfcheck import SelfCheck
     from transfer.store.lock import hold_workspace
+    from transfer.wiring import LOG_KEY
 
     configure()
     site = open_site(context, workspace)
@@ -53,6 +56,8 @@ def gateway(
         footing = Footing(folders, records=site.workspace.database)
         support = _confine_gateway(site)
         built = build_gateway(site, support=support, announce=live.announce, tell=live.tell, footing=footing)
+        verifier = load_key(site.workspace.keys / LOG_KEY).verifier
+        built.selfcheck = SelfCheck(site=site, verifier=verifier, wait=built.condition.stopping.wait).round
         with built.running():
             live.greet(support)
             _run(built, once=once)
@@ -66,12 +71,14 @@ def guard(context: typer.Context, workspace: WorkspaceOption = None) -> None:
 
     from transfer.cli.options import workspace_path
     from transfer.footing import Footing
+    from transfer.program_log import configure
     from transfer.return_guard.watch import run_guard
     from transfer.sandbox.profiles import confine_guard
-    from transfer.settings import ValveMode, load_settings
+    from transfer.settings import ValveMode, guard_socket, load_settings
     from transfer.wiring import SystemClock, guard_paths, root_of
     from transfer.workspace import Workspace
 
+    configure()
     place = Workspace(root_of(workspace_path(context, workspace)))
     settings = load_settings(place.root)
     paths = guard_paths(settings)
@@ -90,7 +97,8 @@ def guard(context: typer.Context, workspace: WorkspaceOption = None) -> None:
     run_guard(
         release=paths.release,
         aside=paths.aside,
-        socket_path=place.guard_socket,
+        socket_path=guard_socket(settings, place),
+        host=place.owner(),
         confine=confine,
         clock=SystemClock(),
         monotonic=time.monotonic,

@@ -19,7 +19,7 @@ from transfer.errors import TransferError, Unavailable
 from transfer.model.ends import Expectation
 from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
-from transfer.return_guard.link import accept, listen, receive
+from transfer.return_guard.link import Account, Door, receive
 from transfer.return_guard.messages import (
     Ask,
     Beat,
@@ -54,7 +54,7 @@ _RETRY_SECONDS = 0.5
 class Post:
     """Safe to use from any thread. `listing` and `record` read and write the database; `record` is called by one
     thread, in the order of the reports, and again after Unavailable until it succeeds. What was moved aside is to be
-    kept for `aside_days`, 0: for ever."""
+    kept for `aside_days`, 0: for ever. `guest` is the guard's user, where it is not our own."""
 
     def __init__(
         self,
@@ -65,15 +65,17 @@ class Post:
         recorded: Callable[[], None],
         monotonic: Callable[[], float],
         aside_days: int = 0,
+        guest: Account | None = None,
     ) -> None:
         self._path = path
+        self._guest = guest
         self._aside_days = aside_days
         self._listing = listing
         self._record = record
         self._recorded = recorded
         self._monotonic = monotonic
         self._turn = threading.Condition()
-        self._listener: socket.socket | None = None
+        self._door: Door | None = None
         self._connection: socket.socket | None = None
         self._generation = 0
         self._sequence = 0
@@ -88,8 +90,8 @@ class Post:
         self.fault: BaseException | None = None
 
     def start(self) -> None:
-        """Opens the socket and begins to listen. Raises Unavailable."""
-        self._listener = listen(self._path)
+        """Opens the socket and begins to listen. Raises Unavailable, Misuse."""
+        self._door = Door(self._path, guest=self._guest, monotonic=self._monotonic)
         for work, name in ((self._serve, "post"), (self._take_reports, "post-reports")):
             thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
             self._threads.append(thread)
@@ -102,8 +104,8 @@ class Post:
             self._hang_up()
         for thread in self._threads:
             thread.join(_SEND_SECONDS)
-        if self._listener is not None:
-            self._listener.close()
+        if self._door is not None:
+            self._door.close()
 
     @property
     def alive(self) -> bool:
@@ -196,28 +198,29 @@ class Post:
                 self._hang_up()
 
     def _serve(self) -> None:
-        if self._listener is None:
+        if self._door is None:
             return
         while not self._closing.is_set():
             with self._turn:
                 connection = self._connection
             poller = select.poll()
-            poller.register(self._listener, select.POLLIN)
+            poller.register(self._door, select.POLLIN)
             if connection is not None:
                 poller.register(connection, select.POLLIN)
             for descriptor, _events in poller.poll(200):
-                if descriptor == self._listener.fileno():
-                    self._welcome(self._listener)
+                if descriptor == self._door.fileno():
+                    self._welcome(self._door)
                 elif connection is not None:
                     self._hear(connection)
 
-    def _welcome(self, listener: socket.socket) -> None:
-        with contextlib.suppress(Unavailable, OSError):
-            connection = accept(listener)
-            connection.settimeout(_SEND_SECONDS)
-            with self._turn:
-                self._hang_up()
-                self._connection = connection
+    def _welcome(self, door: Door) -> None:
+        connection = door.welcome()
+        if connection is None:
+            return
+        connection.settimeout(_SEND_SECONDS)
+        with self._turn:
+            self._hang_up()
+            self._connection = connection
 
     def _hear(self, connection: socket.socket) -> None:
         try:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
 from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
@@ -47,8 +48,10 @@ _BEAT_SECONDS = 0.25
 _FIRST_RETRY = 0.05
 _LAST_RETRY = 1.0
 _OUTBOX = 256
+_PATIENCE_SECONDS = 10.0
 _HASH_LIMIT = 64 << 30  # bytes; of ours, longer than the gateway would ever send
 _FOREIGN_HASH_LIMIT = 8 << 30  # a planted file is hashed up to this size; beyond it is recorded by its size alone
+_log = structlog.get_logger()
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileDeletedEvent,
@@ -83,12 +86,15 @@ class _Wake(FileSystemEventHandler):
 class _Line:
     """The connection to the gateway: made again and again, never waited for."""
 
-    def __init__(self, path: Path, monotonic: Callable[[], float]) -> None:
+    def __init__(self, path: Path, host: int | None, monotonic: Callable[[], float]) -> None:
         self._path = path
+        self._host = host
         self._monotonic = monotonic
         self._outbox: deque[bytes] = deque()
         self._retry = _FIRST_RETRY
         self._due = 0.0
+        self._alone_since = monotonic()
+        self._said = ""
         self.connection: socket.socket | None = None
 
     def reach(self) -> bool:
@@ -96,19 +102,28 @@ class _Line:
         if self.connection is not None or self._monotonic() < self._due:
             return False
         try:
-            self.connection = connect(self._path)
-        except Unavailable:
+            self.connection = connect(self._path, host=self._host)
+        except Unavailable as error:
+            self._say(error.sentence)
             self._due = self._monotonic() + self._retry
             self._retry = min(self._retry * 2, _LAST_RETRY)
             return False
         self.connection.setblocking(False)
         self._retry = _FIRST_RETRY
+        self._said = ""
         return True
+
+    def _say(self, why: str) -> None:
+        """Once for each reason, and only if it lasts: a gateway that starts or restarts is nothing to tell of."""
+        if why != self._said and self._monotonic() - self._alone_since > _PATIENCE_SECONDS:
+            _log.warning("waiting for the gateway", why=why)
+            self._said = why
 
     def close(self) -> None:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+            self._alone_since = self._monotonic()
         self._outbox.clear()
 
     def send(self, message: FromGuard) -> bool:
@@ -147,15 +162,17 @@ def run_guard(
     clock: Clock,
     monotonic: Callable[[], float],
     entropy: Callable[[int], bytes],
+    host: int | None = None,
 ) -> None:
-    """Guards until it is killed. `confine` is called before any thread starts or any foreign byte is read.
+    """Guards until it is killed. `confine` is called before any thread starts or any foreign byte is read. `host` is
+    the gateway's user, where it is not our own.
 
     Raises Misuse if the folders cannot be guarded, Unavailable if the release folder was exchanged.
     """
     confine()
     perimeter = FolderPerimeter(release=release, aside=aside)
     wake = _Wake()
-    line = _Line(socket_path, monotonic)
+    line = _Line(socket_path, host, monotonic)
 
     def clock_ns() -> int:
         return int(clock.now().timestamp() * 1_000_000_000)
