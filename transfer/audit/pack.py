@@ -41,6 +41,7 @@ REQUIRED = (README, CHECKPOINT, DISCLOSURES, ENTRIES, VKEY, MANIFEST, VERIFIER)
 HANDY = (README, VERIFIER_PAGE, VERIFIER)  # what came with the pack; its digests stand in the manifest
 FOLDERS = ("policy", "proofs", "statements")
 KINDS = ("item", "campaign", "period", "all")
+_SELECTED = {"kind", "item", "campaign", "since", "until"}
 
 _NAME = re.compile(
     r"README\.txt|checkpoint|disclosures\.jsonl|entries\.jsonl|log\.vkey|pack\.json|verify\.html|verify\.py"
@@ -117,7 +118,11 @@ def parse_manifest(untrusted: bytes) -> Manifest:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Tampered(f"{MANIFEST} lacks something that a pack says of itself.") from error
-        if manifest.selection.get("kind") in KINDS and render_manifest(manifest) == untrusted:
+        if (
+            manifest.selection.get("kind") in KINDS
+            and set(manifest.selection) <= _SELECTED
+            and render_manifest(manifest) == untrusted
+        ):
             return manifest
     raise Tampered(f"{MANIFEST} is not written as a pack says what it is.")
 

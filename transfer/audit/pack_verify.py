@@ -191,6 +191,12 @@ def _check_manifest(files: Mapping[str, bytes], leaves: Mapping[int, Leaf], chec
     manifest = pack.parse_manifest(files[pack.MANIFEST])
     if sorted(manifest.asked + manifest.governing) != list(leaves):
         raise Tampered(f"{pack.MANIFEST} names other entries than {pack.ENTRIES} has.")
+    asked = manifest.asked
+    whole = bool(asked) and asked == tuple(range(asked[0], asked[-1] + 1))
+    if not (asked if manifest.selection["kind"] in {"item", "campaign"} else whole):
+        raise Tampered("Some of the entries that were asked for are missing.")
+    if manifest.selection["kind"] == "all" and len(asked) != checkpoint.size:
+        raise Tampered("Some of the entries that were asked for are missing.")
     if (manifest.origin, manifest.size) != (checkpoint.origin, checkpoint.size):
         raise Tampered(f"{pack.MANIFEST} names another log than the checkpoint.")
     came = pack.handy_digests(files)

@@ -7,9 +7,8 @@ PACK.zip may also be the folder it was unpacked into. The two keys are those tha
 the pack: the log's verifier key and the first approver's. Without them the pack's own are taken, and it says so.
 
 Exit codes: 0 everything fits · 1 there is nothing to verify · 2 a key or an argument is not what it should be ·
-4 something was altered, is missing or does not belong there; one sentence says which.
-
-Trusted: the keys that you bring, this file, Python. Nothing that stands in the pack is. To read it, begin at `check`.
+4 something was altered, is missing or does not belong there; one sentence says which. Trusted: the keys that you
+bring, this file, Python; nothing in the pack. To read it, begin at `check`.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ MAX_ENTRY = 16_384
 
 
 class Refused(Exception):
-    """The pack does not verify, or cannot: the exit code and one sentence."""
+    """The pack does not verify, or cannot: one sentence, and the exit code."""
 
     def __init__(self, sentence, code=4):
         super().__init__(sentence)
@@ -47,7 +46,6 @@ def need(true, sentence):
 
 
 # ---------------------------------------------------------------- Ed25519 (RFC 8032, section 5.1), verifying only
-
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
@@ -110,8 +108,6 @@ def signed_by(key, signature, message):
 
 
 # ---------------------------------------------------------------- keys and signed notes (C2SP signed-note)
-
-
 def unbase64(text):
     """The bytes, or None for anything but the one standard spelling."""
     try:
@@ -167,8 +163,6 @@ def open_note(data, name, key, what):
 
 
 # ---------------------------------------------------------------- the tree (RFC 6962; checking as in RFC 9162, 2.1.3.2)
-
-
 def root_of(leaf, index, size, path):
     """The root to which a path leads, or None if its length does not fit."""
     position, last, root = index, size - 1, leaf
@@ -197,7 +191,6 @@ def check_proof(proof, name, index, entry, size, root, checkpoint):
 
 
 # ---------------------------------------------------------------- the pack's files, from a ZIP or a folder
-
 NAMES = re.compile(
     r"README\.txt|checkpoint|disclosures\.jsonl|entries\.jsonl|log\.vkey|pack\.json|verify\.html|verify\.py"
     r"|policy/[0-9a-f]{64}\.txt|proofs/(?:[0-9]{8}|[1-9][0-9]{8,15})\.tlog-proof|statements/[0-9a-f]{64}\.note"
@@ -259,19 +252,13 @@ def read_folder(path):
 def read_pack(path):
     if os.path.isdir(path):
         return read_folder(path)
-    if not os.path.lexists(path):
-        raise Refused(f"There is nothing to verify: {shown(path)} is not there.", 1)
     with open(path, "rb") as file:
         data = file.read(MAX_BYTES + 1)
     need(len(data) <= MAX_BYTES, "The file is too large for a pack.")
-    if not data:
-        raise Refused("There is nothing to verify: the file is empty.", 1)
-    return read_zip(data)
+    return read_zip(data) if data else {}
 
 
 # ---------------------------------------------------------------- entries
-
-
 def parse_json(data, what):
     """The object in canonical JSON: sorted keys, no blanks, no floats (`int` refuses their spelling)."""
     try:
@@ -297,11 +284,6 @@ def lines_of(data, what):
     lines = data.split(b"\n")
     need(lines.pop() == b"", f"{what} is cut short.")
     return lines
-
-
-def only_line(data, what):
-    need(data.count(b"\n") == 1, f"{what} is not one line.")
-    return lines_of(data, what)[0]
 
 
 def read_entries(data):
@@ -352,7 +334,6 @@ def check_disclosures(data, entries):
 
 
 # ---------------------------------------------------------------- who approved what
-
 STOPPING = ("refusal", "withdrawal", "closing", "pause")  # an operator may sign these too
 STATED = ("statement.accepted", "campaign.approved", "campaign.closed", "gateway.paused", "gateway.resumed")
 SERIES = {"enrolment": "people", "disabling": "people", "pause": "line", "campaign": "campaign", "closing": "campaign"}
@@ -366,23 +347,23 @@ class Approvals:
         self.keys, self.roles, self.owners = {}, {}, {}
         self.heads, self.campaigns, self.items = {}, {}, {}
         self.paused = False
-        self.notes, self.releases = {}, 0
+        self.statements, self.releases = set(), 0
 
     def feed(self, index, leaf):
         event, facts = leaf["event"], leaf.get("facts", {})
         what = f"Entry {index} ({shown(event)})"
         try:
-            if "statement" in facts or event in STATED:
+            if event in STATED or (event in ("person.enrolled", "person.disabled") and "statement" in facts):
                 self.state(leaf, facts, what)
             elif event == "person.enrolled":
-                need(facts["role"] != "approver", f"{what} enrols an approver without a signature.")
+                need(facts.get("role") != "approver", f"{what} enrols an approver without a signature.")
             elif event == "person.disabled":
                 need(not self.roles.get(facts["person"]), f"{what} disables a signer without a signature.")
             elif event == "file.spooled":
                 need(leaf["item"] not in self.items, f"{what} takes its item in twice.")
-                new = {"quorum": 1, "stopped": "", "approvals": [], "releasing": set()}
+                new = {"quorum": 1, "stopped": "", "approvals": [], "releasing": set(), "released": set()}
                 self.items[leaf["item"]] = SimpleNamespace(submitter=leaf["by"], campaign=facts.get("campaign"), **new)
-            elif event in ("file.approved", "file.releasing", "file.released"):
+            elif event in ("file.approved", "file.releasing", "file.released", "release.restored"):
                 self.follow(leaf, facts, what)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             raise Refused(f"{what} lacks a fact that this kind of entry has.") from None
@@ -401,7 +382,7 @@ class Approvals:
         key = self.signer(said, kind, by, what)
         open_note(note, by, key, "the statement in " + what)
         need(moment(said["at"]) <= moment(leaf["at"]) + timedelta(minutes=5), f"{what} is of the future.")
-        self.notes[sha256] = note
+        self.statements.add(sha256)
         if kind in SERIES:
             self.govern(leaf, said, kind, sha256, key, what)
         elif leaf["event"] != "statement.accepted" or kind not in ("approval", "refusal", "withdrawal"):
@@ -454,15 +435,20 @@ class Approvals:
         """An item on its way out."""
         item, digest = self.items.get(leaf["item"]), leaf["file"]["sha256"]
         need(item, f"{what}: its item was never taken in.")
+        need(leaf["event"] == "file.approved" or not item.stopped, f"{what}: it came after its {item.stopped}.")
+        if leaf["event"] == "release.restored":
+            need(digest in item.released, f"{what}: these bytes were not released before.")
+            return
         if leaf["event"] == "file.released":
             need(digest in item.releasing, f"{what}: no valid approval of these bytes came before.")
+            item.releasing.remove(digest)  # it covers one release
+            item.released.add(digest)
             self.releases += 1
             return
         if leaf["event"] == "file.approved":
             item.quorum = max(1, int(facts["quorum"]))
         else:
             need(not self.paused, f"{what}: releasing was paused.")
-            need(not item.stopped, f"{what}: it came after its {item.stopped}.")
             named = facts["statement_sha256"] in [approval[4] for approval in item.approvals]
             need(named, f"{what} names a statement that nobody handed in for it.")
             item.releasing.add(digest)
@@ -490,15 +476,14 @@ class Approvals:
 
 
 # ---------------------------------------------------------------- the whole pack
-
-
 def check(files, log_key=None, first=None, own_approvals=False):
     """The lines that say what was checked. `files` is {name: bytes}; the keys are (name, 32 bytes) or None."""
     if not files or files.get("entries.jsonl") == b"":
         raise Refused("There is nothing to verify: the pack holds no entry.", 1)
     for name in REQUIRED:
         need(name in files, f"{name} is missing from the pack.")
-    key = parse_vkey(only_line(files["log.vkey"], "log.vkey").decode("latin-1"), "log.vkey")
+    key = parse_vkey(files["log.vkey"].decode("latin-1").rstrip("\n"), "log.vkey")
+    need(files["log.vkey"] == (vkey(*key) + "\n").encode(), "log.vkey is not one line with a key.")
     need(log_key in (None, key), "log.vkey in the pack is not the key that you gave.")
     text = open_note(files["checkpoint"], key[0], key[1], "The checkpoint")
     stated = re.fullmatch(r"([^\s+]+)\n(0|[1-9][0-9]{0,15})\n(\S{44})\n", text)
@@ -519,7 +504,12 @@ def check(files, log_key=None, first=None, own_approvals=False):
     approvals = Approvals(first, own_approvals)
     for index, (_, leaf) in entries.items():
         approvals.feed(index, leaf)
-    check_statements(files, approvals.notes)
+    facts = [leaf["facts"] for _, leaf in entries.values() if isinstance(leaf.get("facts"), dict)]
+    notes = [each["statement"].encode() for each in facts if isinstance(each.get("statement"), str)]
+    statements = {f"statements/{hashlib.sha256(note).hexdigest()}.note": note for note in notes}
+    for name in sorted(set(statements) | {name for name in files if name.startswith("statements/")}):
+        need(name in files, f"{name} is missing from the pack.")
+        need(files[name] == statements.get(name), f"{name} is not a statement of the entries.")
     policies, missing = check_policies(files, entries, about["policies_missing"]), len(about["policies_missing"])
 
     bodies = [leaf for _, leaf in entries.values()]
@@ -531,7 +521,7 @@ def check(files, log_key=None, first=None, own_approvals=False):
         f"  governing      {len(about['governing'])} entries that approvals rest on",
         f"  time           {bodies[0]['at']} to {bodies[-1]['at']}",
         f"  proofs         {len(entries)} of {len(entries)} lead to the signed root {stated[3]}",
-        f"  signatures     1 checkpoint, {len(approvals.notes)} statements",
+        f"  signatures     1 checkpoint, {len(approvals.statements)} statements",
         f"  approvals      {approvals.releases} releases, each covered by signatures",
         f"  disclosures    {opened} of {commitments} names and texts are opened",
         f"  policies       {policies} of {policies + missing} texts are here",
@@ -542,29 +532,21 @@ def check(files, log_key=None, first=None, own_approvals=False):
 
 def check_contents(files, entries, log):
     """pack.json, which says which entries were asked for; and the files that are no evidence but came with it."""
-    about = parse_json(only_line(files["pack.json"], "pack.json"), "pack.json")
-    kinds = {"asked": list, "files": dict, "format": str, "governing": list, "log": dict, "policies_missing": list}
-    kinds["selection"] = dict
-    good = all(isinstance(about.get(key), kind) for key, kind in kinds.items()) and len(about) == len(kinds)
-    need(good and about["format"] == "oneway-transfer/pack/v1", "pack.json is not of this format.")
-    selection = about["selection"]
-    need(selection.get("kind") in ("item", "campaign", "period", "all"), "pack.json is not of this format.")
+    about = parse_json(files["pack.json"][:-1], "pack.json")
+    kinds = {"asked": list, "files": dict, "governing": list, "policies_missing": list, "selection": dict}
+    good = files["pack.json"].endswith(b"\n") and all(isinstance(about.get(key), kinds[key]) for key in kinds)
+    need(good and about.get("format") == "oneway-transfer/pack/v1", "pack.json is not of this format.")
     named = about["asked"] + about["governing"]
-    need(all(is_count(index) for index in named), "pack.json is not of this format.")
+    need(all(is_count(index) for index in named), "pack.json names something else than entries.")
     need(sorted(named) == list(entries), "pack.json names other entries than entries.jsonl has.")
-    need(about["log"] == log, "pack.json names another log than the checkpoint.")
+    asked, kind = about["asked"], about["selection"].get("kind")
+    whole = asked and (kind in ("item", "campaign") or asked == list(range(asked[0], asked[-1] + 1)))
+    need(whole and (kind != "all" or len(asked) == log["size"]), "Some of the entries asked for are missing.")
+    need(about.get("log") == log, "pack.json names another log than the checkpoint.")
     for name in sorted(set(about["files"]) | {"README.txt", "verify.html", "verify.py"} & set(files)):
         digest = hashlib.sha256(files[name]).hexdigest() if name in files else None
         need(digest == about["files"].get(name), f"{shown(name)} is not the one that was packed.")
     return about
-
-
-def check_statements(files, notes):
-    """The signed statements as files of their own are those of the entries."""
-    notes = {f"statements/{sha256}.note": note for sha256, note in notes.items()}
-    for name in sorted(set(notes) | {name for name in files if name.startswith("statements/")}):
-        need(name in files, f"{name} is missing from the pack.")
-        need(files[name] == notes.get(name), f"{name} is not a statement of the entries.")
 
 
 def check_policies(files, entries, missing):
@@ -590,8 +572,6 @@ def shown(text):
 
 
 # ---------------------------------------------------------------- the command
-
-
 def key_from(given, option):
     """A key as it was typed, or the file that holds it; None if the option was not given."""
     if given is None:
@@ -618,6 +598,9 @@ def main():
     except Refused as refused:
         sys.stderr.write(("NOT VERIFIED: " if refused.code == 4 else "") + f"{refused}\n")
         return refused.code
+    except FileNotFoundError as error:
+        sys.stderr.write(f"There is nothing to verify: {shown(error.filename)} is not there.\n")
+        return 1
     except OSError as error:
         sys.stderr.write(f"It cannot be read ({error.strerror}).\n")
         return 2
