@@ -7,6 +7,7 @@
     receipts    proofs of releases and refusals      one thread
     notices     feedback files, the live view        one thread
     upkeep      retention, scanner, clock            one thread
+    selfcheck   verifies the whole log once a day    one thread
 
 What enters: the parts, put together by the wiring, after the process has confined itself. What leaves: nothing but
 what the parts do. Another process that decides something changes the database; this one notices by its data version.
@@ -71,6 +72,7 @@ class Gateway:
     arrivals_bell: Bell
     departures_bell: Bell
     notices_bell: Bell = field(default_factory=Bell)
+    selfcheck: Callable[[], float] | None = None  # verifies the log if it is time; the seconds until it asks again
     receipts_bell: Bell = field(default_factory=Bell)
     condition: Condition = field(default_factory=Condition)
 
@@ -184,6 +186,8 @@ class Gateway:
             "receipts": (self.receipts.round, self.publish_seconds),
             "upkeep": (self._keep_up, 1.0),
         }
+        if self.selfcheck is not None:
+            bodies["selfcheck"] = (self.selfcheck, 60.0)
         loops = {
             name: Loop(name, body, period=period, condition=self.condition) for name, (body, period) in bodies.items()
         }
@@ -263,6 +267,9 @@ class Gateway:
             self.receipts.round()
         except Unavailable:
             return
+        except Tampered:
+            if self.condition.alarm is None:  # otherwise that is what ends it, and what is told
+                raise
 
 
 @contextmanager

@@ -156,6 +156,7 @@ def _circumstances(site: Site) -> Iterator[str]:
     from transfer.sandbox.profiles import kernel_support
     from transfer.settings import ValveMode
     from transfer.store.lock import who_holds
+    from transfer.store.verified import verified_last
 
     if who_holds(site.workspace.lock) is None:
         yield "No gateway is running here, so nothing moves: `transfer run`."
@@ -164,5 +165,9 @@ def _circumstances(site: Site) -> Iterator[str]:
     if pause is not None:
         since = said_time(render_time(pause.at))
         yield f"Releasing is paused by {called(pause.by, names_of(site))} since {since}: `transfer resume`."
+    with site.db.read() as tx:
+        last = verified_last(tx)
+    if last is not None:
+        yield f"The log's {last.entries:,} entries were last verified in full {said_time(render_time(last.at))}."
     if site.settings.valve.mode is ValveMode.PREFER and not kernel_support().complete:
         yield "The kernel does not enforce here that nothing comes back (valve.mode is «prefer»)."

@@ -26,6 +26,7 @@ from transfer.store.directory_tables import WORDING
 from transfer.store.erasure_table import ERASURE
 from transfer.store.items import ITEM, arrived_of
 from transfer.store.journal_tables import AUDIT_DISCLOSURE, AUDIT_INDEX
+from transfer.store.notice_table import NOTICE_KEPT
 from transfer.store.records import Record, parse_reasons, parse_record, render_arrival, render_reasons, render_record
 from transfer.store.release_tables import RELEASE, RELEASE_NUMBERING
 from transfer.store.releases import CURRENT, hidden_name
@@ -195,6 +196,7 @@ def scrub_items(tx: WriteTx, person: PersonId, *, after: int, limit: int, reword
             "told": ITEM.c.changed,
         }
         tx.connection.execute(update(ITEM).where(ITEM.c.seq == row.seq).values(**values))
+        tx.connection.execute(delete(NOTICE_KEPT).where(NOTICE_KEPT.c.item == arrived_of(record).item))
     return rows[-1].seq if rows else 0
 
 
