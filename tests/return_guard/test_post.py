@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
@@ -16,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from tests.release.rig import TOP, Guard, Side, eventually
-from transfer.errors import Unavailable
+from transfer.errors import Misuse, Unavailable
 from transfer.model.ends import Expectation, Presence
 from transfer.model.identifiers import Sha256
 from transfer.model.names import safe_name
 from transfer.model.states import Kind
-from transfer.return_guard.link import connect
+from transfer.return_guard.link import connect, listen
 from transfer.return_guard.messages import Beat, Done, Hello, ListEnds, Received, Report, Verdict, What
 from transfer.return_guard.packets import parse_from_gateway, render_message
 
@@ -213,6 +214,22 @@ def test_a_socket_left_by_a_former_life_is_no_obstacle_however_deep_the_workspac
         assert side.post.wait_until_alive(5)
         side.close()
         assert side.socket.exists()
+
+
+def test_a_gateway_that_does_not_accept_keeps_nobody_waiting(tmp_path: Path) -> None:
+    def knock(kept: contextlib.ExitStack) -> None:
+        for _ in range(20):
+            kept.enter_context(connect(tmp_path / "g.sock"))
+
+    with listen(tmp_path / "g.sock"), contextlib.ExitStack() as kept, pytest.raises(Unavailable):
+        knock(kept)
+
+
+def test_a_folder_that_others_can_write_to_is_no_place_for_the_socket(tmp_path: Path) -> None:
+    tmp_path.chmod(0o775)
+    with pytest.raises(Misuse, match="can write to"):
+        listen(tmp_path / "g.sock")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_there_is_nobody_to_connect_to(tmp_path: Path) -> None:

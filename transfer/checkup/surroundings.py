@@ -17,6 +17,7 @@ from transfer.checkup.check import Check, Standing, fault
 from transfer.errors import Misuse, Unavailable
 from transfer.model.clock import parse_time, render_time
 from transfer.policy.rules import ScanDemand
+from transfer.return_guard.link import find_account
 from transfer.sandbox.profiles import kernel_support
 from transfer.sandbox.trials import Trial, try_child, try_valve
 from transfer.settings import ScannerKind, ValveMode
@@ -31,12 +32,13 @@ def check_kernel(site: Site | None) -> list[Check]:
     support = kernel_support()
     missing = [] if site is None else [folder for folder in _sides(site) if not folder.is_dir()]
     trials: list[Trial] = []
+    guarded = site is None or _is_ours(site.settings.guard.user)
     preferred = site is not None and site.settings.valve.mode is ValveMode.PREFER
     if support.complete and (site is None or missing):
         trials = try_child()
     elif support.complete and site is not None:
         try:
-            trials = try_valve(gateway_paths(site), guard_paths(site.settings))
+            trials = try_valve(gateway_paths(site), guard_paths(site.settings) if guarded else None)
         except Misuse as error:  # one side lies within the other
             return [fault("kernel valve", error)]
     broken = Standing.NOTE if preferred else Standing.UNAVAILABLE
@@ -47,7 +49,9 @@ def check_kernel(site: Site | None) -> list[Check]:
     failed = [trial for trial in trials if trial.holds is False]
     checks += [_broken(trial) for trial in failed]
     if trials and not failed:
-        whom = "gateway, guard and sandbox child" if site is not None and not missing else "a sandbox child"
+        whom = "gateway, guard and sandbox child" if guarded else "gateway and sandbox child"
+        if site is None or missing:
+            whom = "a sandbox child"
         tried = sum(trial.holds is True for trial in trials)
         sentence = f"Landlock {support.landlock} and seccomp hold {whom}: {tried} things tried, all went as they must."
         checks.append(Check(name="kernel valve", standing=Standing.OK, sentence=sentence))
@@ -60,7 +64,19 @@ def check_kernel(site: Site | None) -> list[Check]:
         )
         for folder in missing
     ]
+    if site is not None and not guarded:
+        sentence = f"The guard's limits are its own user's, {site.settings.guard.user}, and are not tried by another."
+        advice = "The guard tries them at each start, and does not run without."
+        checks.append(Check(name="kernel valve", standing=Standing.NOTE, sentence=sentence, advice=advice))
     return checks
+
+
+def _is_ours(guard: str) -> bool:
+    """Whether the guard runs as the user who asks now."""
+    try:
+        return not guard or find_account(guard).uid == os.geteuid()
+    except Misuse:  # there is none of this name, which another check says
+        return False
 
 
 def _sides(site: Site) -> list[Path]:

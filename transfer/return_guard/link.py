@@ -110,10 +110,12 @@ def accept(listener: socket.socket, *, guest: Account | None = None) -> socket.s
 
 
 def connect(path: Path, *, host: int | None = None) -> socket.socket:
-    """A connection to the gateway of our own user, or of the user with the number `host`. Raises Unavailable."""
+    """A connection to the gateway of our own user, or of the user with the number `host`; it does not block. Raises
+    Unavailable."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     try:
         with world_errors(f"connecting to the gateway at {path}"), _address(path) as (_folder, address):
+            connection.setblocking(False)  # a gateway that does not accept must not keep the guard from its rounds
             connection.connect(address)
     except BaseException:
         connection.close()

@@ -108,7 +108,6 @@ class _Line:
             self._due = self._monotonic() + self._retry
             self._retry = min(self._retry * 2, _LAST_RETRY)
             return False
-        self.connection.setblocking(False)
         self._retry = _FIRST_RETRY
         self._said = ""
         return True
