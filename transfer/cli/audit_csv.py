@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from transfer.cli.names import called
 from transfer.cli.output import shown
 from transfer.cli.sentences import sentence
-from transfer.cli.telling import Telling
+from transfer.cli.telling import Telling, reason_in
 from transfer.model.facets import CLAUSE, facets_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def row_of(entry: ShownEntry, names: Mapping[str, str]) -> list[str]:
         leaf.item or "",
         entry.campaign or "",
         told.name,
-        entry.private.get("reason") or entry.private.get("note") or "",
+        reason_in(entry),
         leaf.sha256 or "",
         told.file.get("bytes", ""),
         leaf.by or "",

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 
 from transfer.cli.names import with_names
 from transfer.cli.output import readable_size
-from transfer.cli.telling import Facts, Telling, clauses, plain, reasons
+from transfer.cli.telling import ERASED, Facts, Telling, clauses, plain, reason_in, reasons
 
 if TYPE_CHECKING:
     from transfer.audit.show import ShownEntry
 
 
 def sentence(entry: ShownEntry, names: Mapping[str, str]) -> str:
-    """What happened, with the reason that was given for it where that is still kept."""
+    """What happened, with the reason that was given for it; `(erased)` where that or a name is kept no longer."""
     telling = Telling(entry, names)
     said = f"{entry.leaf.event}{telling.by_whom}."
     tell = SENTENCES.get(entry.leaf.event)
     if tell is not None:
         with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # facts of another form than ours
             said = tell(telling)
-    reason = entry.private.get("reason") or entry.private.get("note")
-    return with_names(f"{said} «{reason}»" if reason else said, names)
+    reason = reason_in(entry)
+    said += f" «{reason}»" if reason else ""
+    said += f" {ERASED}" if entry.openings and entry.erased and ERASED not in said else ""
+    return with_names(said, names)
 
 
 def _spooled(told: Telling) -> str:
@@ -163,6 +165,20 @@ def _stepped(told: Telling) -> str:
     return f"The clock was moved by {moved / 1000:+.1f} s." if isinstance(moved, int) else "The clock was moved."
 
 
+def _evidence_expired(told: Telling) -> str:
+    return f"What the guard had moved aside (a {told.get('kind')}) is kept no longer, after {told.get('days')} days."
+
+
+def _exported(told: Telling) -> str:
+    about = told.facts.get("item") or told.facts.get("campaign") or ""
+    opened = told.facts.get("disclosures")
+    opens = f", opening {opened} texts" if opened else ""
+    return (
+        f"Evidence pack made{told.by_whom}: {told.get('kind')} {about}".rstrip()
+        + f", {told.get('entries')} entries{opens}."
+    )
+
+
 def _backed_up(told: Telling) -> str:
     size = told.facts.get("bytes")
     return f"Backup complete: {told.get('files')} files, {readable_size(size) if isinstance(size, int) else '?'}."
@@ -187,6 +203,7 @@ SENTENCES: Mapping[str, Callable[[Telling], str]] = {
     "station.failed": _failed,
     "person.enrolled": _enrolled,
     "person.disabled": _disabled,
+    "person.erased": plain("The name behind {person}, and what they wrote, was erased for good{by}."),
     "campaign.proposed": _proposed,
     "campaign.approved": plain("Campaign {campaign} approved{by}."),
     "campaign.closed": plain("Campaign {campaign} closed{by}."),
@@ -209,6 +226,9 @@ SENTENCES: Mapping[str, Callable[[Telling], str]] = {
     "release.restored": _restored,
     "release.removed": _gone,
     "release.recalled": _recalled,
+    "evidence.expired": _evidence_expired,
+    "feedback.expired": plain("Notes for staff about {items} items expired after {days} days."),
+    "export.made": _exported,
     "backup.made": _backed_up,
     "backup.restored": _went_on,
     "verify.failed": plain("A verification failed."),

@@ -65,6 +65,11 @@ def name_in(entry: ShownEntry) -> str:
     return name or (ERASED if entry.erased and entry.openings else "")
 
 
+def reason_in(entry: ShownEntry) -> str:
+    """Why, in somebody's own words, where they gave any and they are kept."""
+    return next((entry.private[key] for key in ("reason", "note", "ground") if entry.private.get(key)), "")
+
+
 def reasons(facts: Facts, severity: str | None = None) -> str:
     """The rules that spoke, each with its clauses: `rules approval [G1, G3]; no-markings [G6]`."""
     given = facts.get("reasons")
