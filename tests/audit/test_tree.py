@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from tests.audit import naive
 from transfer.audit.merkle import EMPTY_ROOT, Frontier, leaf_hash, peaks_of, root_of
 from transfer.audit.proofs import check_consistency, check_inclusion, consistency_path, inclusion_path
-from transfer.audit.tiles import edge_root, range_hash, tile_widths, tiles_between, tiles_of
+from transfer.audit.tiles import (
+    WIDTH,
+    Tile,
+    edge_root,
+    parse_hashes,
+    range_hash,
+    tile_widths,
+    tiles_between,
+    tiles_of,
+)
 from transfer.errors import NotSo, Tampered
 
 LARGEST = 70
@@ -153,3 +162,77 @@ def test_the_edge_and_ranges_of_a_log_of_three_levels():
     )
     assert completed[8, 256 * 7 + 255] == levels[1][7]
     assert completed[16, 65_535] == levels[2][0]
+
+
+class Tiles:
+    """The hash tiles of a log of `size` entries, as files hold them; nothing else can be asked for."""
+
+    def __init__(self, hashes: list[bytes]) -> None:
+        self.size = len(hashes)
+        levels = [hashes]
+        while len(levels[-1]) >= WIDTH:
+            below = levels[-1]
+            levels.append([root_of(below[i : i + WIDTH]) for i in range(0, len(below) - WIDTH + 1, WIDTH)])
+        self.files = {
+            tile: b"".join(levels[tile.level][tile.index * WIDTH : tile.index * WIDTH + tile.width])
+            for tile in tiles_of(self.size)
+        }
+
+    def hashes(self, level: int, first: int, count: int) -> list[bytes]:
+        index, within = divmod(first, WIDTH)
+        assert within + count <= WIDTH, "a range of hashes never crosses a tile"
+        full, partial = tile_widths(level, self.size)
+        tile = Tile(level, index, WIDTH if index < full else partial)
+        return parse_hashes(self.files[tile], tile.width)[within : within + count]
+
+    def range(self, start: int, end: int) -> bytes:
+        return range_hash(start, end, self.hashes)
+
+
+def test_all_proofs_from_tiles():
+    """For every size up to 70, and for those around the widths of one and two tiles, every proof there is or many."""
+    for size in [*range(1, LARGEST + 1), 255, 256, 257, 511, 512, 513, 767, 768, 769]:
+        entries = naive.entries(size)
+        tiles = Tiles([leaf_hash(entry) for entry in entries])
+        assert tiles.range(0, size) == naive.mth(entries)
+        step = 1 if size <= LARGEST else 37
+        for number in {*range(0, size, step), size - 1}:
+            assert inclusion_path(number, size, tiles.range) == naive.path(number, entries)
+            if number:
+                assert consistency_path(number, size, tiles.range) == naive.subproof(number, entries, True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_random_trees_of_thousands_with_proofs_from_tiles(data):
+    size = data.draw(st.integers(1, 4000) | st.sampled_from([255, 256, 257, 511, 512, 1023, 1024, 1025, 2048, 3840]))
+    salt = data.draw(st.binary(max_size=8))
+    entries = [salt + number.to_bytes(2, "big") for number in range(size)]
+    hashes = [leaf_hash(entry) for entry in entries]
+    tiles, frontier = Tiles(hashes), Frontier()
+    for value in hashes:
+        frontier.append(value)
+    root = naive.mth(entries)
+    assert root == frontier.root() == tiles.range(0, size)
+    for index in data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=4)):
+        path = inclusion_path(index, size, tiles.range)
+        assert path == naive.path(index, entries)
+        check_inclusion(hashes[index], index=index, size=size, path=path, root=root)
+        wrong = data.draw(st.integers(0, size - 1).filter(lambda other, index=index: other != index or size == 1))
+        if wrong != index:
+            with pytest.raises(Tampered):
+                check_inclusion(hashes[index], index=wrong, size=size, path=path, root=root)
+            with pytest.raises(Tampered):
+                check_inclusion(hashes[wrong], index=index, size=size, path=path, root=root)
+    for old in data.draw(st.lists(st.integers(1, size), min_size=1, max_size=4)):
+        path = consistency_path(old, size, tiles.range)
+        assert path == naive.subproof(old, entries, True)
+        old_root = naive.mth(entries[:old])
+        check_consistency(old=old, old_root=old_root, new=size, new_root=root, path=path)
+        if path:
+            at = data.draw(st.integers(0, len(path) - 1))
+            spoilt = [*path[:at], bytes([path[at][0] ^ 1]) + path[at][1:], *path[at + 1 :]]
+            with pytest.raises(Tampered):
+                check_consistency(old=old, old_root=old_root, new=size, new_root=root, path=spoilt)
+            with pytest.raises(Tampered):
+                check_consistency(old=old, old_root=hashes[0][::-1], new=size, new_root=root, path=path)

@@ -48,6 +48,7 @@ def ranges(start: int, end: int) -> bytes:
 
 def test_keys():
     assert LOG.verifier.public_key.hex() == V["log_public_key"]
+    assert WITNESS.key.verifier.public_key.hex() == V["witness_public_key"]
     assert LOG.key_id.hex() == V["log_key_id"]
     assert LOG.vkey == V["log_vkey"] == (VECTORS / "log.vkey").read_text().strip()
     assert parse_vkey(LOG.vkey) == LOG.verifier
@@ -169,3 +170,33 @@ def test_a_disclosure_of_the_specification():
         disclosure_digest("WyJfMjZiYzRMVC1hYzZxMktJNmNCVzVlcyIsICJmYW1pbHlfbmFtZSIsICJNw7ZiaXVzIl0")
         == "X9yH0Ajrdm1Oij4tWso9UzzKJvPoDxwmuEcO3XAdRC0"
     )
+
+
+# that nothing is passed over
+
+FILES = {
+    "README.md", "checkpoint.300", "checkpoint.300.mldsa", "checkpoint.7", "consistency-7-300.txt",
+    *(f"entry{index}.{kind}" for index in (0, 200, 256, 299) for kind in ("bin", "tlog-proof")),
+    "log.vkey", "log300/checkpoint", *(f"log300/{path}" for path in {**V["tile_sha256"], **V["bundle_sha256"]}),
+    "vectors.json", "witness-mldsa.vkey", "witness.vkey",
+}  # fmt: skip
+# SHA-256 over the lines that `sha256sum` prints of all these files but the README, sorted by path.
+AS_PUBLISHED = "502615511b9c3e1e7edac2f07aba7397ab73f0fb0f1705761f4c1d4ada46c763"
+
+
+def test_the_files_are_those_that_were_published():
+    found = {str(path.relative_to(VECTORS)) for path in VECTORS.rglob("*") if path.is_file()}
+    assert found == FILES
+    lines = [f"{hashlib.sha256((VECTORS / name).read_bytes()).hexdigest()}  {name}\n" for name in sorted(found)]
+    kept = "".join(line for line in lines if not line.endswith("  README.md\n"))
+    assert hashlib.sha256(kept.encode()).hexdigest() == AS_PUBLISHED
+    assert (VECTORS / "log300/checkpoint").read_bytes() == (VECTORS / "checkpoint.300").read_bytes()
+    assert (VECTORS / "witness.vkey").read_text().strip() == V["witness_vkey"]
+
+
+def test_no_value_is_left_out():
+    """Each value of the vectors stands in a test of this module, or it would have been read for nothing."""
+    source = Path(__file__).read_text()
+    unused = [name for name in V if f'V["{name}"]' not in source and name != "note"]  # a remark on how they were made
+    unused += [name for name in V["tile_paths"] if f'V["tile_paths"]["{name}"]' not in source]
+    assert not unused

@@ -29,6 +29,7 @@ MAX_SIGNATURES = 100
 
 ED25519 = 0x01
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _VKEY = re.compile(r"([^+]+)\+([0-9a-f]{8})\+(\S+)")
 
 
@@ -144,8 +145,8 @@ class Ed25519Signer:
 
 
 def is_key_name(name: str) -> bool:
-    """Non-empty, no Unicode space, no control character, no plus sign."""
-    return bool(name) and "+" not in name and not any(c.isspace() for c in name) and not _CONTROL.search(name)
+    """Non-empty, no Unicode space, no control character, no plus sign, nothing that UTF-8 cannot hold."""
+    return bool(name) and "+" not in name and not any(c.isspace() for c in name) and not _NOT_IN_NAMES.search(name)
 
 
 def key_id(name: str, kind: int, public_key: bytes) -> bytes:
