@@ -30,10 +30,13 @@ def prove(tx: ReadTx, index: int) -> Receipt:
     return receipt_at(tx, index, size=head.signed_size, note=head.signed_note)
 
 
-def receipt_at(tx: ReadTx, index: int, *, size: int, note: str) -> Receipt:
+def receipt_at(
+    tx: ReadTx, index: int, *, size: int, note: str, known: dict[tuple[int, int], bytes] | None = None
+) -> Receipt:
     """The proof that entry `index` is in the log of `size` entries, of which `note` is the checkpoint.
 
-    The same bytes whenever it is made. Raises Tampered if the database lacks the entry or a hash.
+    The same bytes whenever it is made. `known` are hashes of ranges that proofs of the same transaction have in common;
+    what this one needed is added to them. Raises Tampered if the database lacks the entry or a hash.
     """
     leaves = journal.leaves(tx, index, index + 1)
     if not leaves:
@@ -45,7 +48,13 @@ def receipt_at(tx: ReadTx, index: int, *, size: int, note: str) -> Receipt:
             raise Tampered("Some recorded hashes are missing.", advice=_VERIFY)
         return found
 
-    path = inclusion_path(index, size, lambda start, end: range_hash(start, end, recorded))
+    def hash_of(start: int, end: int) -> bytes:
+        if (start, end) not in shared:
+            shared[start, end] = range_hash(start, end, recorded)
+        return shared[start, end]
+
+    shared = {} if known is None else known
+    path = inclusion_path(index, size, hash_of)
     return Receipt(entry=leaves[0], index=index, path=tuple(path), note=note)
 
 

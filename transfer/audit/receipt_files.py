@@ -37,7 +37,7 @@ RECEIPTED = {
 }
 
 _BATCH = 50  # receipts a round: what is stopped waits for no more than these
-_SCANNED = 4096  # entries a round
+_SCANNED = 1024  # entries a round
 _MAX_BYTES = 1 << 16
 _FOLDER_MODE = 0o755  # no personal data: auditors and staff may read them
 _FILE_MODE = 0o644
@@ -84,14 +84,15 @@ class ReceiptFiles:
         due = [row.index for row in journal.index_rows(tx, first, end) if row.event in RECEIPTED]
         if len(due) > _BATCH:
             end = due[_BATCH]
-        return [self._made(tx, index) for index in due[:_BATCH]], end
+        known: dict[tuple[int, int], bytes] = {}
+        return [self._made(tx, index, known) for index in due[:_BATCH]], end
 
-    def _made(self, tx: ReadTx, index: int) -> _Made:
+    def _made(self, tx: ReadTx, index: int, known: dict[tuple[int, int], bytes]) -> _Made:
         """Raises Tampered rather than hand out a receipt that would not verify."""
         checkpoint = first_checkpoint_over(tx, index)
         if checkpoint is None:
             raise Tampered("The database has lost the checkpoint that was signed last.", advice="Restore a backup.")
-        receipt = receipt_at(tx, index, size=checkpoint[0], note=checkpoint[1])
+        receipt = receipt_at(tx, index, size=checkpoint[0], note=checkpoint[1], known=known)
         entry, _ = open_receipt(receipt, self._verifiers)
         leaf = parse_leaf(entry)
         try:
