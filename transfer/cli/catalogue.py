@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "people": ("people", "Submitters, approvers, auditors, operators: add, list, disable."),
     "device": ("devices", "The device's side: add, list, disable."),
     "policy": ("policy", "What may pass and why: check, show, explain."),
-    "audit": ("audit", "The transfer log: verify, show, prove."),
+    "audit": ("audit", "The transfer log: verify, search, prove."),
     "backup": ("backup", "Copy everything that cannot be made again."),
     "restore": ("backup", "Put a backup back, after every byte of it was verified."),
     "doctor": ("doctor", "Try what should hold: kernel valve, scanner, keys, disk, clock."),
