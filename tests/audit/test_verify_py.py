@@ -559,6 +559,20 @@ def test_a_changed_byte_of_the_zip_is_always_found(honest: tuple[Office, Files],
             verify.read_zip(changed)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"v":1}', b'"v":true}'), (b'"v":1}', b'"v":2}'), (b'"v":1}', b'"v":1,"v":1}'), (b'"at"', b'"a"')]
+)
+def test_an_entry_of_another_form_is_refused_by_both(
+    honest: tuple[Office, Files], tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    office, files = honest
+    changed = files | {pack.ENTRIES: files[pack.ENTRIES].replace(old, new, 1)}
+    verdict = judge_files(changed, office, tmp_path)
+    assert (verdict.ours, verdict.theirs) == (4, 4), verdict
+    assert "Line 1 of entries.jsonl" in verdict.sentence, verdict
+    assert "Line 1 of entries.jsonl" in verdict.said or "has no time" in verdict.said, verdict
+
+
 def test_deep_and_large_json_ends_with_a_sentence(honest: tuple[Office, Files]) -> None:
     files = honest[1]
     for line in (b"[" * 16_000, b'{"a":' * 3_000, b'{"i":' + b"9" * 15_000 + b"}", b'{"v":1.5}', b'{"v":NaN}', b"\xff"):

@@ -109,7 +109,7 @@ def build_leaf(
 def parse_leaf(untrusted: bytes) -> Leaf:
     """A leaf in its canonical spelling, its fixed fields checked. Raises Tampered."""
     body = parse_canonical(untrusted)
-    if not isinstance(body, dict) or body.get("v") != VERSION:
+    if not isinstance(body, dict) or body.get("v") != VERSION or type(body["v"]) is not int:
         raise Tampered(f"This entry is not of version {VERSION}.")
     index, at, event = body.get("i"), body.get("at"), body.get("event")
     if not _is_count(index) or not _is_time(at) or not isinstance(event, str):

@@ -294,7 +294,10 @@ def read_entries(data):
         need(len(line) <= MAX_ENTRY and number <= MAX_ENTRIES, f"{what} is more than a pack holds.")
         leaf = parse_json(line, what)
         index, at, item = leaf.get("i"), leaf.get("at"), leaf.get("item")
-        need(leaf.get("v") == 1 and is_count(index) and isinstance(leaf.get("event"), str), f"{what} is no entry.")
+        need(
+            repr(leaf.get("v")) == "1" and is_count(index) and isinstance(leaf.get("event"), str),
+            f"{what} is no entry.",
+        )
         need(not entries or index > max(newest.get("", -1), -1), f"Entry {index} is not in its place.")
         try:
             moment(at)
