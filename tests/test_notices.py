@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.store import pieces
+from tests.store.version1 import make_database
 from transfer.errors import Unavailable
 from transfer.model.events import EventName
 from transfer.model.states import State
 from transfer.notices import Notices
 from transfer.store import notices_kept
 from transfer.store.database import Database, WriteTx
+from transfer.store.notice_table import ENDED
 from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import Register
 
@@ -275,3 +277,15 @@ def test_many_go_in_batches(office: Office) -> None:
     office.settle()
     assert office.headings == []
     assert [facts["items"] for facts in office.expired] == [100, 100, 50]
+
+
+def test_in_a_database_of_the_older_program_notes_count_from_the_decision(tmp_path: Path) -> None:
+    make_database(tmp_path / "db")
+    db = Database.open(tmp_path / "db")
+    register = Register(pieces.CountingRecorder(), clock=pieces.SteppingClock())
+    with db.read() as tx:
+        (told,) = [row for row in register.rows(tx) if row.state in ENDED and row.ever_told]
+        end = told.decided_at or told.arrived_at
+        assert notices_kept.due_to_go(tx, end + timedelta(seconds=1), limit=100) == [told.item]
+        assert notices_kept.due_to_go(tx, end, limit=100) == []
+    db.close()

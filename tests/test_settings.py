@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transfer.errors import Misuse
 from transfer.model.identifiers import DeviceId, PersonId, SourceId
 from transfer.model.spelling import nearest
-from transfer.settings import ScannerKind, Settings, ValveMode, load_settings
+from transfer.settings import ScannerKind, Settings, ValveMode, guard_socket, load_settings
 from transfer.settings_text import NewSource, quoted, render_settings
 from transfer.strict_toml import Document
 from transfer.workspace import Workspace, find_workspace
@@ -74,6 +74,8 @@ def test_valve_may_be_written_in_short(tmp_path: Path) -> None:
         (('device = "ipad"', 'device = "ipad"\n[intake]\nmin_free_bytes = "5 gigs"'), 12, "«50 MB»"),
         (('device = "ipad"', 'device = "ipad"\n[sandbox]\nworkers = "2"'), 12, "sandbox.workers"),
         (('device = "ipad"', 'device = "ipad"\n[scanner]\nkind = "clamd"'), 11, "either `socket` or `host`"),
+        (('device = "ipad"', 'device = "ipad"\n[guard]\nuser = "oneway-guard"'), 11, "`socket` says where they meet"),
+        (('device = "ipad"', 'device = "ipad"\n[guard]\nuser = "a b"\nsocket = "run/s"'), 12, "guard.user"),
         (('device = "ipad"', 'device = "ipad'), 10, "not TOML"),
     ],
 )
@@ -108,10 +110,23 @@ def test_not_utf8(tmp_path: Path) -> None:
         (('path = "staging"', 'path = "state/raw"'), "lie in one another"),
         (('device = "ipad"', 'device = "ipad"\naside = "release/aside"'), "lie in one another"),
         (('device = "ipad"', 'device = "ipad"\npath = "x/../staging"'), "lie in one another"),
+        (('device = "ipad"', 'device = "ipad"\n[guard]\nsocket = "release/x/guard.sock"'), "lie in one another"),
+        (('device = "ipad"', 'device = "ipad"\n[guard]\nsocket = "staging/guard.sock"'), "lie in one another"),
+        (('device = "ipad"', 'device = "ipad"\n[guard]\nsocket = "guard.sock"'), "lie in one another"),
     ],
 )
 def test_no_end_lies_in_another(tmp_path: Path, change: tuple[str, str], said: str) -> None:
     assert said in misuse(tmp_path, WHOLE.replace(*change))
+
+
+def test_where_the_guard_and_the_gateway_meet(tmp_path: Path) -> None:
+    inside = load_settings(written(tmp_path, WHOLE))
+    assert guard_socket(inside, Workspace(tmp_path)) == tmp_path / "state" / "run" / "guard.sock"
+    assert inside.guard.user == ""
+    other = WHOLE + '[guard]\nuser = "oneway-guard"\nsocket = "meeting/guard.sock"\n'
+    assert guard_socket(load_settings(written(tmp_path, other)), Workspace(tmp_path)) == tmp_path / "meeting/guard.sock"
+    spelled_out = WHOLE + '[guard]\nsocket = "state/run/guard.sock"\n'
+    assert guard_socket(load_settings(written(tmp_path, spelled_out)), Workspace(tmp_path)).parent.name == "run"
 
 
 def test_a_link_does_not_hide_that_two_ends_are_one(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.release.rig import TOP, sha256_of
 from tests.store.disks import small_disk
 from transfer.errors import Misuse, Unavailable
 from transfer.model.identifiers import Sha256
 from transfer.model.states import Kind
-from transfer.return_guard.perimeter import AsideName, FolderPerimeter
+from transfer.return_guard.perimeter import AsideName, FolderPerimeter, parse_aside_name
 from transfer.return_guard.recognise import Sight, name_digest
 
 LIMIT = 1 << 20
@@ -152,7 +154,7 @@ def test_folders_that_cannot_be_guarded_are_a_sentence(tmp_path: Path) -> None:
 AS_ANOTHER_USER = """
 import os, sys
 from pathlib import Path
-from transfer.return_guard.perimeter import AsideName, FolderPerimeter
+from transfer.return_guard.perimeter import AsideName, FolderPerimeter, parse_aside_name
 from transfer.return_guard.recognise import name_digest
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 top = Path(sys.argv[1])
@@ -177,3 +179,24 @@ def test_modes_that_deny_everything_do_not_help(tmp_path: Path) -> None:
         [sys.executable, "-c", AS_ANOTHER_USER, str(tmp_path)], cwd=TOP, capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines() == [f"file {sha256_of(b'planted')}", "folder None"], done.stderr
+
+
+ASIDE_NAMES = st.builds(
+    AsideName,
+    st.integers(0, 253_402_300_799_999),
+    st.binary(min_size=8, max_size=8).map(bytes.hex),
+    st.binary(min_size=32, max_size=32).map(lambda raw: Sha256(raw.hex())),
+)
+
+
+@given(ASIDE_NAMES, st.booleans())
+def test_names_aside_come_back_as_they_were_and_only_as_what_they_are(name: AsideName, reported: bool) -> None:
+    text = name.render(reported=reported)
+    assert parse_aside_name(text, reported=reported) == name
+    assert parse_aside_name(text, reported=not reported) is None
+
+
+@given(st.text() | st.from_regex(r"[0-9]{12,16}-[0-9a-f]{16}-[0-9a-f]{64}\.(new|done|x)"), st.booleans())
+def test_any_other_name_is_none_of_the_guards(text: str, reported: bool) -> None:
+    parsed = parse_aside_name(text, reported=reported)
+    assert parsed is None or parsed.render(reported=reported) == text
