@@ -189,3 +189,26 @@ def test_a_running_gateway_stops_releasing_when_it_finds_something(room: Room) -
         assert "is not what was signed" in gateway.stderr.read()
     (facts,) = failures(room)
     assert facts["found_by"] == "gateway"
+
+
+def test_a_command_that_finds_something_enters_it_too(room: Room, tmp_path: Path) -> None:
+    earlier = room.copy(tmp_path / "earlier")
+    spoil(tile_of(room))
+    answer = room.call("audit", "verify")
+    assert (answer.code, "is entered in the log" in answer.err) == (4, True)
+    (facts,) = failures(room)
+    assert facts["found_by"] == "command"
+    # An auditor's own question is none of the gateway's: nothing is entered about a checkpoint that does not fit.
+    older = tmp_path / "older"
+    older.write_bytes((room.workspace.log / "checkpoint").read_bytes().replace(b"audit", b"other", 1))
+    assert room.call("audit", "verify", "--older", older).code == 4
+    assert len(failures(room)) == 1
+
+    earlier.must("people", "add", "Ola", "--role", "auditor")
+    before = earlier.copy(tmp_path / "before")
+    earlier.must("people", "add", "Ada", "--role", "auditor")
+    earlier.publish()
+    earlier.roll_back_to(before)
+    answer = earlier.call("audit", "verify", "--json")
+    assert (answer.code, "Not entered in the log" in answer.err) == (4, True)
+    assert failures(earlier) == []

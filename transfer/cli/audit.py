@@ -10,7 +10,7 @@ import typer
 
 from transfer.cli import audit_entries, audit_export, audit_show, audit_verifier
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
-from transfer.cli.output import print_json, say, table
+from transfer.cli.output import hint, print_json, say, table
 from transfer.errors import Misuse, Tampered, TransferError
 
 if TYPE_CHECKING:
@@ -69,15 +69,19 @@ def verify(
         audit_export.verify_pack(log, keys, older, origin=origin, first=first, four_eyes=four_eyes, json=json)
         return
     kept = _read(older) if older is not None else None
+    site: Site | None = None
     try:
         if log is None:
-            audit = _verify_site(open_site(context, workspace), vkey, kept)
+            site = open_site(context, workspace)
+            audit = _verify_site(site, vkey, kept)
         elif log.is_file():
             _verify_receipt(log, _verifiers(vkey), json=json)
             return
         else:
             audit = _verify_folder(log, _verifiers(vkey), kept, origin, first_approver, four_eyes=not own_approvals)
     except TransferError as error:
+        if site is not None and isinstance(error, Tampered) and not vkey and kept is None:
+            _enter_failure(site, error)
         if json and error.exit_code in {1, 4}:
             print_json(_facts(None) | {"problem": error.sentence, "advice": error.advice})
         raise
@@ -138,6 +142,19 @@ def _verify_site(site: Site, vkey: list[str] | None, older: bytes | None) -> Aud
 
     own = [load_key(site.workspace.keys / LOG_KEY).verifier] if not vkey else []
     return audit_site(site, own or _verifiers(vkey), older=older)
+
+
+def _enter_failure(site: Site, error: Tampered) -> None:
+    """A verification of the whole workspace that failed is an entry, where the log can take one."""
+    from transfer.audit.keys import load_key
+    from transfer.selfcheck import record_failure
+    from transfer.wiring import LOG_KEY
+
+    try:
+        why = record_failure(site, [load_key(site.workspace.keys / LOG_KEY).verifier], error, found_by="command")
+    except TransferError as unreadable:
+        why = unreadable.sentence
+    hint(f"Not entered in the log: {why}" if why else "That this verification failed is entered in the log.")
 
 
 def _verify_folder(
