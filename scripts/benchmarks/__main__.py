@@ -10,13 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import command_line, growth, log, memory, pictures, video
+from benchmarks import command_line, growth, log, log_large, memory, pictures, video
 from benchmarks.place import TOP, Stopped
 from benchmarks.results import Result, load, machine, table, write_json
 
 Measure = Callable[[Path], Result | list[Result]]
 
-NAMES = ("help", "log-append", "log-verify", "latency", "pictures", "growth", "video", "memory")
+NAMES = ("help", "log-append", "log-large", "latency", "pictures", "growth", "video", "memory")
 _BUSY = 0.5  # processes wanting a core, for each core: beyond that the machine is not ours alone
 _MEBIBYTE = 1 << 20
 
@@ -65,7 +65,7 @@ def _measure(name: str, options: argparse.Namespace) -> Measure:
     measures: dict[str, Measure] = {
         "help": lambda _: command_line.measure(rounds=5 if quick else 15),
         "log-append": lambda folder: log.measure_appending(folder, rounds=5 if quick else 20),
-        "log-verify": lambda folder: log.measure_verifying(folder, entries=options.entries),
+        "log-large": lambda folder: log_large.measure(folder, entries=options.entries),
         "latency": lambda folder: pictures.measure_latency(folder, drops=5 if quick else 15),
         "pictures": lambda folder: pictures.measure(folder, count=options.pictures),
         "growth": lambda folder: growth.measure(folder, items=options.items, pictures=40 if quick else 100),
@@ -91,7 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pictures", **number, help="how many are dropped at once: 1000, quick 100")
     parser.add_argument("--video", **number, help="MiB of the film that is timed: 1024, quick 256")
     parser.add_argument("--large", **number, help="MiB of the film for the memory: 9540 (10 GB), quick 1024")
-    parser.add_argument("--entries", **number, help="entries of the log that is verified: 1000000, quick 100000")
+    parser.add_argument("--entries", **number, help="entries of the large log: 1000000, quick 100000")
     parser.add_argument("--items", **number, help="items in the register for the growth: 50000, quick 5000")
     options = parser.parse_args()
     full = {"pictures": 1000, "video": 1024, "large": 9540, "entries": 1_000_000, "items": 50_000}

@@ -1,4 +1,4 @@
-"""The transfer log: durable entries one by one beside bare commits, and verification beside bare hashing."""
+"""The transfer log: durable entries one by one, beside bare commits of as much and beside bare hashing."""
 
 from __future__ import annotations
 
@@ -12,22 +12,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from benchmarks.results import FEWER, MORE, Budget, Result, Side
+from benchmarks.results import MORE, Budget, Result, Side
 from transfer.audit.log import Log
-from transfer.audit.notes import Ed25519Signer, parse_vkey
-from transfer.audit.publish import Publisher
-from transfer.auditing import audit_folder
 from transfer.model.events import Event, EventName, FileFact
 from transfer.model.identifiers import PersonId, Sha256, item_id_from_entropy
-from transfer.store import journal
 from transfer.store.database import Database
 
 _ORIGIN = "bench.example/audit"
 _PERSON = PersonId("u_" + "5e" * 16)
 _BLOCK = 200
-_AT_ONCE = 2000
 _STEPS = (EventName.FILE_SPOOLED, EventName.FILE_EXAMINED, EventName.FILE_REBUILT, EventName.FILE_HELD)
-_MILLION = 1_000_000
 _DESIGN_RATE = 1000
 
 
@@ -43,9 +37,9 @@ class Ticking:
 
 
 def measure_appending(folder: Path, *, rounds: int) -> list[Result]:
-    """Blocks of our entries, of bare commits and of bare fsyncs in turn; each side's median."""
-    rates: dict[str, list[float]] = {"ours": [], "commit": [], "fsync": []}
-    with _log(folder / "appending") as (db, log, _), _bare(folder / "bare.db") as commit:
+    """Blocks of our entries, of bare commits, bare fsyncs and bare hashes in turn; each side's median."""
+    rates: dict[str, list[float]] = {"ours": [], "commit": [], "fsync": [], "sha256": []}
+    with _log(folder / "appending") as (db, log), _bare(folder / "bare.db") as commit:
         file = os.open(folder / "bare", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         leaf = os.urandom(600)
         number = 0
@@ -60,8 +54,9 @@ def measure_appending(folder: Path, *, rounds: int) -> list[Result]:
             os.write(file, leaf)
             os.fsync(file)
 
+        bare = (("commit", lambda: commit(leaf)), ("fsync", write), ("sha256", lambda: hashlib.sha256(leaf).digest()))
         for _ in range(rounds):
-            for name, once in (("ours", append), ("commit", lambda: commit(leaf)), ("fsync", write)):
+            for name, once in (("ours", append), *bare):
                 rates[name].append(_rate(once))
         os.close(file)
     ours = Side(what="entries with tree, index and disclosures", value=median(rates["ours"]), unit="a second")
@@ -81,36 +76,14 @@ def measure_appending(folder: Path, *, rounds: int) -> list[Result]:
             beside=Side(what="bare writes of a leaf with fsync", value=median(rates["fsync"]), unit="a second"),
             details={"beside": rates["fsync"]},
         ),
+        Result(
+            name="log-hash",
+            what="the same, beside the processor alone",
+            ours=ours,
+            beside=Side(what="bare SHA-256 over a leaf", value=median(rates["sha256"]), unit="a second"),
+            details={"beside": rates["sha256"]},
+        ),
     ]
-
-
-def measure_verifying(folder: Path, *, entries: int) -> Result:
-    """A published folder as `transfer audit verify` does it, between two halves of the bare side."""
-    with _log(folder / "verifying") as (db, log, publisher):
-        for start in range(0, entries, _AT_ONCE):
-            with db.write() as tx:
-                for number in range(start, min(start + _AT_ONCE, entries)):
-                    log.append(tx, event(number))
-        publisher.sign()
-        publisher.publish()
-        with db.read() as tx:
-            leaves = journal.leaves(tx, 0, entries)
-        before = _hashed(leaves)
-        started = time.perf_counter()
-        verifier = parse_vkey((folder / "verifying" / "log" / "log.vkey").read_text().strip())
-        report = audit_folder(folder / "verifying" / "log", [verifier]).folder
-        took = time.perf_counter() - started
-        after = _hashed(leaves)
-    if report.entries_checked != entries:
-        raise RuntimeError(f"{report.entries_checked} of {entries} entries were verified")
-    return Result(
-        name="log-verify",
-        what=f"a log of {entries:,} entries verified: leaves, tree, tiles, signature, chains, approvals",
-        ours=Side(what=f"{report.tiles_checked:,} tiles and bundles", value=took, unit="s"),
-        beside=Side(what="bare SHA-256 over the same leaves", value=(before + after) / 2, unit="s"),
-        budget=Budget(kind=FEWER, value=10 * entries / _MILLION, of="ours"),
-        details={"entries": entries, "leaf_bytes": sum(map(len, leaves)), "beside": [before, after]},
-    )
 
 
 def _expected(commits: float) -> float:
@@ -148,13 +121,10 @@ def event(number: int) -> Event:
 
 
 @contextmanager
-def _log(folder: Path) -> Iterator[tuple[Database, Log, Publisher]]:
-    (folder / "log").mkdir(parents=True)
+def _log(folder: Path) -> Iterator[tuple[Database, Log]]:
+    folder.mkdir(parents=True)
     db = Database.create(folder / "db")
-    clock = Ticking()
-    signer = Ed25519Signer(_ORIGIN, os.urandom(32))
-    log = Log(origin=_ORIGIN, clock=clock, entropy=os.urandom)
-    yield db, log, Publisher(db=db, log_dir=folder / "log", signer=signer, origin=_ORIGIN, clock=clock)
+    yield db, Log(origin=_ORIGIN, clock=Ticking(), entropy=os.urandom)
     db.close()
 
 
@@ -179,10 +149,3 @@ def _rate(once) -> float:  # type: ignore[no-untyped-def] # any function without
     for _ in range(_BLOCK):
         once()
     return _BLOCK / (time.perf_counter() - started)
-
-
-def _hashed(leaves: list[bytes]) -> float:
-    started = time.perf_counter()
-    for leaf in leaves:
-        hashlib.sha256(b"\0" + leaf).digest()
-    return time.perf_counter() - started
