@@ -14,8 +14,8 @@ from tests.audit.attacked import Attack, Scene, publish
 from tests.audit.conftest import ORIGIN, Bench
 from tests.audit.test_tampering_matrix import FOLDER, RECEIPT
 from transfer.audit.notes import Ed25519Signer
+from transfer.audit.proving import prove
 from transfer.audit.receipts import render_receipt
-from transfer.auditing import prove
 
 GOCODE = Path("/usr/share/gocode")
 VECTORS = Path(__file__).parent / "vectors"

@@ -389,7 +389,9 @@ DOORS = [
     (by_starting, START),
 ]
 CASES = [
-    pytest.param(door, attack, sentence, id=f"{door.__name__}: {name}")
+    pytest.param(
+        door, attack, sentence, id=f"{door.__name__}: {name}", marks=[pytest.mark.slow] if door is by_starting else []
+    )
     for door, rows in DOORS
     for name, attack, sentence in rows
 ]
