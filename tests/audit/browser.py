@@ -98,8 +98,13 @@ class Browser:
         os.close(self._read)
 
     @contextlib.contextmanager
-    def page(self, path: Path, *, before: str = "", dark: bool = False, width: int = 900) -> Iterator[Page]:
-        """A new page with the file at `path`; `before` is a script that runs before any of the page's own."""
+    def page(
+        self, path: Path, *, before: str = "", dark: bool = False, width: int = 900, starts: bool = True
+    ) -> Iterator[Page]:
+        """A new page with the file at `path`; `before` is a script that runs before any of the page's own.
+
+        With `starts` it is handed out once its script is ready, else once it is loaded.
+        """
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
@@ -117,7 +122,8 @@ class Browser:
         self.events.clear()
         page.call("Page.navigate", url=path.as_uri())
         try:
-            page.wait("document.documentElement?.dataset.ready === 'yes'")
+            ready = "document.documentElement?.dataset.ready === 'yes'"
+            page.wait(ready if starts else "location.protocol === 'file:' && document.readyState === 'complete'")
             yield page
         finally:
             self.call("Target.closeTarget", targetId=target)

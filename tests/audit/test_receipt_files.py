@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.audit.conftest import Bench, digest, item
 from tests.store.disks import fill, small_disk
 from transfer.audit import receipt_files
 from transfer.audit.entries import parse_leaf
-from transfer.audit.notes import Ed25519Signer
+from transfer.audit.notes import Ed25519Signer, parse_note, sign_note
 from transfer.audit.proving import prove, telling_entry
 from transfer.audit.receipt_files import ReceiptFiles, prepare_folder
 from transfer.audit.receipts import open_receipt, parse_receipt
@@ -289,6 +290,20 @@ def test_a_receipt_of_a_refused_item_proves_its_refusal(office: Office) -> None:
         assert {n: telling_entry(tx, sha256=digest(n)) for n in (1, 2, 3, 4)} == proven
         with pytest.raises(NotSo, match="no signed entry"):
             telling_entry(tx, item=item(9))
+
+
+def test_a_checkpoint_is_of_the_log_whose_key_signed_it(office: Office) -> None:
+    """A key that the reader trusts for one log says nothing about another one."""
+    office.bench.publish(4)
+    with office.bench.db.read() as tx:
+        receipt = prove(tx, 3)
+    other = Ed25519Signer("other.example/log", bytes(32))
+    text, _ = parse_note(receipt.note)
+    forged = replace(receipt, note=sign_note(text, [other]))
+    with pytest.raises(Tampered, match=r"it was signed by other\.example/log"):
+        open_receipt(forged, [office.bench.signer.verifier, other.verifier])
+    both = replace(receipt, note=sign_note(text, [office.bench.signer, other]))
+    assert open_receipt(both, [office.bench.signer.verifier, other.verifier])[0] == receipt.entry
 
 
 # ---- kills

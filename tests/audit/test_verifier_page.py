@@ -481,6 +481,24 @@ def test_its_policy_lets_nothing_else_run(browser: Browser, desk: Desk) -> None:
     browser.events.clear()
 
 
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [("if (root === null ||", "if (false && root === null ||"), ("catch {}", "catch {}}}}")],
+    ids=["changed", "not understood"],
+)
+def test_a_page_that_was_changed_or_is_not_understood_says_that_it_has_not_started(
+    browser: Browser, tmp_path: Path, was: str, now: str
+) -> None:
+    text = PAGE.read_text()
+    assert was in text
+    (tmp_path / "verify.html").write_text(text.replace(was, now))
+    with browser.page(tmp_path / "verify.html", starts=False) as page:
+        assert "This page has not started." in page.text()
+        assert "Nothing is verified yet." in page.text()
+        assert page.eval("document.documentElement.dataset.ready ?? ''") == ""
+    browser.events.clear()
+
+
 @pytest.mark.parametrize("width", [320, 390, 900])
 def test_nothing_is_wider_than_the_screen(browser: Browser, tmp_path: Path, width: int) -> None:
     with browser.page(PAGE, width=width, dark=width == 390) as page:

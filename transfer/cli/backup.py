@@ -96,7 +96,7 @@ def restore(
         say(f"Not there yet: {path}. Make it or mount it.")
     if not report.keys:
         say(f"The backup holds no keys: put log.key and first-approver.vkey back into {destination / 'keys'}.")
-    say("No backup has what lay in staging, on the device's side and in feedback. Feedback is written anew.")
+    say("No backup has what lay in staging and on the device's side. Feedback and receipts are written anew.")
     say("Before it goes on, say how, so that the log never tells two stories:")
     say(f"  if the log was published further since then   transfer audit adopt -w {destination} --log THAT-LOG")
     say(f"  if not                                        transfer audit adopt -w {destination}")
