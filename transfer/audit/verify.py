@@ -25,6 +25,7 @@ Leaves: TypeAlias = "Iterator[tuple[int, dict[str, Any]]]"
 StatementCheck: TypeAlias = Callable[[Leaves], list[str]]
 
 _TIME = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z")
+_REINDEX = "Find out who changed the database; `transfer audit reindex` makes its index again from the entries."
 _REMEMBERED_ITEMS = 1 << 18  # beyond so many items, an older one's chain is followed by reading, not by memory
 
 
@@ -167,7 +168,9 @@ def _leaves(reader: LogReader, walk: Walk, chain: _Chain) -> Leaves:
                 if indexed is not None:
                     _check_index(indexed[index], inheritance.facets(body))
             except Tampered as error:
-                raise Tampered(f"Entry {index} is not as an entry of a transfer log is: {error.sentence}") from error
+                raise Tampered(
+                    f"Entry {index} is not as an entry of a transfer log is: {error.sentence}", advice=error.advice
+                ) from error
             yield index, body
 
 
@@ -181,10 +184,10 @@ def _check_index(indexed: Facets, expected: Facets) -> None:
     if indexed == expected:
         return
     for tag in {*indexed.tags} - {*expected.tags}:
-        raise Tampered(f"the database's index has it under «{tag[:100]}», which it does not say.")
+        raise Tampered(f"the database's index has it under «{tag[:100]}», which it does not say.", advice=_REINDEX)
     for tag in {*expected.tags} - {*indexed.tags}:
-        raise Tampered(f"the database's index does not have it under «{tag[:100]}».")
-    raise Tampered("the database's index describes it otherwise.")
+        raise Tampered(f"the database's index does not have it under «{tag[:100]}».", advice=_REINDEX)
+    raise Tampered("the database's index describes it otherwise.", advice=_REINDEX)
 
 
 def _checked_time(index: int, body: dict[str, Any]) -> str:
