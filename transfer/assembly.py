@@ -40,6 +40,7 @@ from transfer.store.database import ReadTx
 from transfer.store.manifests import Reports
 from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import ItemRow
+from transfer.store.schema import SCHEMA_VERSION
 from transfer.upkeep import Upkeep
 from transfer.wiring import LOG_KEY, Site, build_pools, build_scanner, worker_count
 from transfer.worklist import Worklist
@@ -245,6 +246,7 @@ def _upkeep(site: Site, line: Line) -> Upkeep:
 def _facts(site: Site, support: Support) -> dict[str, Json]:
     return {
         "version": __version__,
+        "schema": SCHEMA_VERSION,
         "landlock": support.landlock,
         "seccomp": support.seccomp,
         "scanner": site.settings.scanner.kind.value,

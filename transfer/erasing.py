@@ -33,7 +33,7 @@ from transfer.store.noticeboard import Noticeboard
 from transfer.wiring import Site
 
 _BATCH = 200
-_COPIES = (EventName.BACKUP_MADE.value, "log.exported")
+_COPIES = (EventName.BACKUP_MADE.value, EventName.EXPORT_MADE.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

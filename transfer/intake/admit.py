@@ -44,6 +44,15 @@ _REFUSING = frozenset(
     }
 )
 
+_USUAL = (
+    "7z aac apk app avi bat bin bmp bz2 c cab class cmd com cpl cpp css csv dat deb dll dmg doc docm docx eml "
+    "eps epub exe flac flv gz h hta htm html ico ini ipa iso jar js json key lnk log lua m4a m4v md mid mkv "
+    "mov mp3 mpeg mpg msg msi odp ods odt ogg pages pdf php pif pl ppt pptm pptx ps1 psd py rar raw rb reg "
+    "rpm rtf scr sh sql svg swf tar tgz tif tiff toml torrent ts url vb vbs wav wma wmv wsf xhtml xls xlsm "
+    "xlsx xml xz yaml yml zip "
+)
+_USUAL_SUFFIXES = frozenset("." + name for name in _USUAL.split())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnedAway:
@@ -162,7 +171,9 @@ def _door_findings(
             suffix = arrived.name.suffix
             limit = _limit(suffix, limits)
             if suffix not in allowed_suffixes:
-                findings.append(Finding(code=Code.NAME_NOT_ALLOWED, detail={"suffix": suffix}))
+                # The end of a name is whatever somebody typed; only what is usual is repeated, where all can read it.
+                detail = {"suffix": suffix} if suffix in _USUAL_SUFFIXES else {}
+                findings.append(Finding(code=Code.NAME_NOT_ALLOWED, detail=detail))
             if arrival.links > 1:
                 findings.append(Finding(code=Code.HARD_LINK, detail={"links": arrival.links}))
             if arrival.size > limit:
