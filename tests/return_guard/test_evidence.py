@@ -14,6 +14,7 @@ import pytest
 
 from tests.release.rig import Guard, Side, eventually, sha256_of
 from tests.return_guard.test_perimeter import plant
+from tests.store.disks import small_disk
 from transfer.errors import Unavailable
 from transfer.model.ends import Presence
 from transfer.model.identifiers import Sha256
@@ -300,6 +301,16 @@ def test_a_tree_made_to_be_hard_to_remove_goes_in_bounded_steps(tmp_path: Path) 
     assert removed(tmp_path / "in", b"tree", steps=100) > 20
     assert os.listdir(tmp_path / "in") == []
     assert (outside / "precious").read_bytes() == b"precious"
+
+
+def test_what_is_mounted_within_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "in" / "tree").mkdir(parents=True)
+    with small_disk(tmp_path / "in" / "tree" / "mounted", kibibytes=64) as disk:
+        (disk / "precious").write_bytes(b"precious")
+        with pytest.raises(OSError, match="cross-device"):
+            removed(tmp_path / "in", b"tree")
+        assert (disk / "precious").exists()
+    removed(tmp_path / "in", b"tree")
 
 
 def test_what_is_gone_already_is_gone(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Removing for good what was moved aside: a file, a link, or a folder with all that somebody hostile put into it.
 
 What enters: a folder that is open, and one name in it. What leaves: nothing that stood there. No link is followed and
-no file is opened; a tree of any depth costs three descriptors and no recursion, and one call a bounded number of
-steps. A crash at any instant leaves less than before under the same name.
+no file is opened, and nothing is entered that is mounted there; a tree of any depth costs a few descriptors and no
+recursion, and one call a bounded number of steps. A crash at any instant leaves less than before under the same name.
 """
 
 from __future__ import annotations
@@ -119,6 +119,8 @@ def _entered(folder: int, name: bytes) -> Iterator[int]:
     open_up(folder, name, 0o700, regular=False)
     descriptor = os.open(name, _FOLDER, dir_fd=folder)
     try:
+        if os.fstat(descriptor).st_dev != os.fstat(folder).st_dev:  # something mounted there is not evidence
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         yield descriptor
     finally:
         os.close(descriptor)
