@@ -84,7 +84,8 @@ def erase(site: Site, person: PersonId, *, by: PersonId, ground: str) -> Erased:
         row = site.desk.directory.person(tx, person)
         _check(tx, row, person, ground=text, site=site)
         openings = drop_openings(tx, person)
-        words, reworded = drop_words(tx, person, desk=site.desk)
+        words, more, reworded = drop_words(tx, person, desk=site.desk)
+        openings += more
         facts: dict[str, Json] = {"person": person, "openings": openings, "words": words}
         facts["items"] = len(erasures.items_of(tx, person))
         event = Event(name=EventName.PERSON_ERASED, by=by, facts=facts, private={"ground": text})
@@ -128,7 +129,7 @@ def erase_again(tx: WriteTx, person: PersonId, *, entry: EntryRef, at: datetime,
     The caller finishes it with `scrub_and_finish` once the transaction is committed.
     """
     drop_openings(tx, person)
-    _, reworded = drop_words(tx, person, desk=site.desk)
+    _, _, reworded = drop_words(tx, person, desk=site.desk)
     _forget_person(tx, person, reworded, entry=entry, at=at, site=site)
 
 

@@ -53,8 +53,11 @@ def drop_openings(tx: WriteTx, person: PersonId) -> int:
     return erasures.drop_openings(tx, entries) + erasures.drop_openings_of_items(tx, person)
 
 
-def drop_words(tx: WriteTx, person: PersonId, *, desk: Desk) -> tuple[int, set[ItemId]]:
-    """Drops the texts behind statements by or about this person; how many, and the items such a text stands at."""
+def drop_words(tx: WriteTx, person: PersonId, *, desk: Desk) -> tuple[int, int, set[ItemId]]:
+    """Drops the texts behind statements by or about this person, and what opens them in the log.
+
+    How many texts, how many openings, and other people's items that such a text stands at.
+    """
     theirs = erasures.items_of(tx, person)
     proposed = _proposed(tx)
     gone = {digest for digest, by in proposed.items() if by == person}
@@ -70,8 +73,8 @@ def drop_words(tx: WriteTx, person: PersonId, *, desk: Desk) -> tuple[int, set[I
             entries += [row.entry] if not isinstance(statement, EnrolmentStatement) else []
             if isinstance(statement, RefusalStatement):
                 reworded |= {item for item, _ in statement.items} - theirs
-    erasures.drop_openings(tx, entries)
-    return erasures.erase_words(tx, gone) + erasures.drop_drafted_words(tx, known), reworded
+    openings = erasures.drop_openings(tx, entries)
+    return erasures.erase_words(tx, gone) + erasures.drop_drafted_words(tx, known), openings, reworded
 
 
 def _is_theirs(statement: Statement, person: PersonId, theirs: frozenset[ItemId]) -> bool:
