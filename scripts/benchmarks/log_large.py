@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 import random
 import shutil
 import sqlite3
@@ -29,6 +29,7 @@ _MILLION = 1_000_000
 _PROOFS = 300
 _COMMANDS = 9
 _MB = 1_000_000
+_EVERY = 0.005
 
 
 def measure(folder: Path, *, entries: int) -> list[Result]:
@@ -178,13 +179,26 @@ def _in_memory(workspace: Workspace, tenth: Path, size: int) -> Result:
 
 
 def _run(*arguments: str | Path) -> int:
-    """A command that has to succeed; its largest resident set, in bytes."""
+    """A command that has to succeed; its largest resident set in bytes, looked at again and again.
+
+    What the kernel tells after its end counts the memory of this process too, from which it was forked.
+    """
     process = subprocess.Popen(command(*arguments), env=environment(), stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    most = 0
+    while process.poll() is None:
+        most = max(most, _largest(process.pid))
+        time.sleep(_EVERY)
     if process.returncode:
         raise Stopped(f"`transfer {' '.join(map(str, arguments))}` ended with {process.returncode}.")
-    return usage.ru_maxrss * 1024
+    return most
+
+
+def _largest(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _timed(once: Callable[[], object]) -> float:

@@ -230,14 +230,27 @@ def test_the_campaign_is_the_one_of_the_arrival(office: Office, item: ItemId) ->
 
 def test_released_after_the_approval_expired(office: Office) -> None:
     office.policy = replace(office.policy, approval=replace(office.policy.approval, valid_days=2))
-    item = office.hold(1)
-    office.approve(item)
+    item, late = office.hold(1), office.hold(2)
+    office.approve(item, late)
     office.clock.pass_(days=2)
     office.release(item)
     assert problems(office) == []
     office.clock.pass_(seconds=1)
-    office.release(item, statement=last_statement(office))
+    office.release(late, statement=last_statement(office))
     assert "had expired" in problems(office)[0]
+
+
+def test_an_approval_covers_one_release(office: Office, item: ItemId) -> None:
+    """Neither a second one, nor putting back other bytes than those that went."""
+    office.release(item)
+    body = next(leaf for _, leaf in office.leaves() if leaf["event"] == "file.released")
+    file = FileFact(sha256=Sha256(body["file"]["sha256"]), size=1)
+    record(office, EventName.RELEASE_RESTORED, item=item, file=file)
+    assert problems(office) == []
+    record(office, EventName.FILE_RELEASED, item=item, file=file)
+    assert "no valid approval of these bytes came before" in problems(office)[0]
+    record(office, EventName.RELEASE_RESTORED, item=item, file=FileFact(sha256=Sha256("d" * 64), size=1))
+    assert "put back with bytes that were not released" in problems(office)[1]
 
 
 def test_released_after_it_was_withdrawn(office: Office, item: ItemId) -> None:

@@ -19,7 +19,7 @@ from transfer.audit.receipts import render_receipt
 
 GOCODE = Path("/usr/share/gocode")
 VECTORS = Path(__file__).parent / "vectors"
-# One thread and no signals between threads: on a busy machine of two cores, Go 1.19's compiler was seen to spin for ever.
+# One thread and no signals between threads: on a busy machine, Go 1.19's compiler was seen to spin for ever.
 CALM = {"GOMAXPROCS": "1", "GODEBUG": "asyncpreemptoff=1"}
 # What only our own program refuses: the key beside the log is a convenience, approvals and names are not of the tree,
 # and x/mod passes over a signature that it has seen before.

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from transfer.approvals.authority import Authority, Root
 from transfer.approvals.quorum import check_campaign, check_item, check_time, missing
@@ -41,6 +41,9 @@ _NO_LIMIT = timedelta(days=36_500)  # an approval's own time limit is in its ent
 Leaf = Mapping[str, Any]
 
 
+_Origin: TypeAlias = "tuple[PersonId, CampaignId | None]"
+
+
 @dataclass(slots=True)
 class _Item:
     """What the log has said about one item so far."""
@@ -50,8 +53,8 @@ class _Item:
     approvals: list[tuple[Signed, datetime]] = field(default_factory=list)  # with the end of their validity
     quorum: int = 1
     stopped: str = ""
-    releasing: set[str] = field(default_factory=set)
-    released: set[str] = field(default_factory=set)
+    releasing: frozenset[str] = frozenset()
+    released: str | None = None
 
 
 class Trail:
@@ -65,7 +68,9 @@ class Trail:
         self._authority = Authority(root)
         self._four_eyes = four_eyes
         self._whole = whole
-        self._items: dict[str, _Item] = {}
+        # Most items are only taken in: of those, no more is kept than one pair for all that came in the same way.
+        self._items: dict[str, _Item | _Origin] = {}
+        self._origins: dict[_Origin, _Origin] = {}
         self._handlers: dict[str, Callable[[Leaf], None]] = {
             EventName.FILE_SPOOLED.value: self._spooled,
             EventName.STATEMENT_ACCEPTED.value: self._accepted,
@@ -106,9 +111,8 @@ class Trail:
         campaign = leaf["facts"].get("campaign")
         if leaf["item"] in self._items:
             raise NotSo(f"Item {leaf['item']} was taken in twice.")
-        self._items[leaf["item"]] = _Item(
-            submitter=PersonId(leaf["by"]), campaign=None if campaign is None else CampaignId(campaign)
-        )
+        origin = PersonId(leaf["by"]), None if campaign is None else CampaignId(campaign)
+        self._items[leaf["item"]] = self._origins.setdefault(origin, origin)
 
     def _person(self, leaf: Leaf) -> None:
         facts = leaf["facts"]
@@ -157,7 +161,7 @@ class Trail:
         if named not in {signed.sha256 for signed, _ in item.approvals}:
             raise NotSo(f"Item {leaf['item']} was released on a statement that nobody handed in for it.")
         self._covered(leaf, item)
-        item.releasing.add(leaf["file"]["sha256"])
+        item.releasing |= {leaf["file"]["sha256"]}
 
     def _released(self, leaf: Leaf) -> None:
         item, sha256 = self._known(leaf["item"]), leaf["file"]["sha256"]
@@ -165,12 +169,12 @@ class Trail:
             raise NotSo(f"Item {leaf['item']} was released after its {item.stopped}.")
         if sha256 not in item.releasing:
             raise NotSo(f"Item {leaf['item']} was released, and no valid approval of these bytes came before.")
-        item.releasing.remove(sha256)  # it covers one release; another one needs another look at the approvals
-        item.released.add(sha256)
+        # An approval covers one release. It is not looked at again, and so not kept: logs are long.
+        item.released, item.releasing, item.approvals = sha256, frozenset(), []
 
     def _restored(self, leaf: Leaf) -> None:
         item = self._known(leaf["item"])
-        if item.stopped or leaf["file"]["sha256"] not in item.released:
+        if item.stopped or leaf["file"]["sha256"] != item.released:
             raise NotSo(f"Item {leaf['item']} was put back with bytes that were not released, or were withdrawn.")
 
     def _covered(self, leaf: Leaf, item: _Item) -> None:
@@ -212,9 +216,12 @@ class Trail:
         return [self._known(item) for item, _ in items if self._whole or item in self._items]
 
     def _known(self, item: str) -> _Item:
-        if item not in self._items:
+        found = self._items.get(item)
+        if found is None:
             raise NotSo(f"Item {item} was never taken in.")
-        return self._items[item]
+        if not isinstance(found, _Item):
+            found = self._items[item] = _Item(submitter=found[0], campaign=found[1])
+        return found
 
 
 def check_trail(leaves: Iterable[tuple[int, Leaf]], *, root: Root | None = None, four_eyes: bool = True) -> list[str]:
