@@ -465,7 +465,7 @@ def refused(leaves: list[tuple[int, dict[str, Any]]], office: Office) -> bool:
 
 
 def test_it_agrees_with_ours_about_changed_leaves(honest: tuple[Office, Files]) -> None:
-    """Every value in every leaf made another, or of another kind: both find it, or neither has to."""
+    """Every value in every leaf made another, or of another kind: what ours finds, it finds; all else, hardly ever."""
     office, _ = honest
     leaves = list(office.leaves())
     wrecks: tuple[Callable[[Any], Any], ...] = (
@@ -473,7 +473,7 @@ def test_it_agrees_with_ours_about_changed_leaves(honest: tuple[Office, Files]) 
         lambda value: str(value)[:-1],
     )  # fmt: skip
     assert not refused(leaves, office)
-    found = 0
+    found = sterner = 0
     for index, leaf in leaves:
         for path in places(leaf):
             for wreck in wrecks:
@@ -485,9 +485,12 @@ def test_it_agrees_with_ours_about_changed_leaves(honest: tuple[Office, Files]) 
                 if not isinstance(changed[index][1]["event"], str):
                     continue  # the parsers in front refuse it
                 ours = bool(check_trail(changed, root=office.desk.root))
-                assert refused(changed, office) == ours, (index, path, node[path[-1]])
+                theirs = refused(changed, office)
+                assert theirs or not ours, (index, path, node[path[-1]])
                 found += ours
+                sterner += theirs and not ours
     assert found > 100
+    assert sterner <= 10  # where a leaf is nonsense, not where it lies
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

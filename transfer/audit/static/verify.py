@@ -355,7 +355,8 @@ class Approvals:
                 need(not self.roles.get(facts["person"]), f"{what} disables a signer without a signature.")
             elif event == "file.spooled":
                 need(leaf["item"] not in self.items, f"{what} takes its item in twice.")
-                new = {"quorum": 1, "stopped": "", "approvals": [], "releasing": set(), "released": set()}
+                hash((leaf["by"], facts.get("campaign")))  # texts, not lists: a TypeError is refused below
+                new = {"quorum": 1, "stopped": "", "approvals": [], "releasing": set(), "released": None}
                 self.items[leaf["item"]] = SimpleNamespace(submitter=leaf["by"], campaign=facts.get("campaign"), **new)
             elif event in ("file.approved", "file.releasing", "file.released", "release.restored"):
                 self.follow(leaf, facts, what)
@@ -431,12 +432,11 @@ class Approvals:
         need(item, f"{what}: its item was never taken in.")
         need(leaf["event"] == "file.approved" or not item.stopped, f"{what}: it came after its {item.stopped}.")
         if leaf["event"] == "release.restored":
-            need(digest in item.released, f"{what}: these bytes were not released before.")
+            need(digest == item.released, f"{what}: these bytes were not released before.")
             return
         if leaf["event"] == "file.released":
             need(digest in item.releasing, f"{what}: no valid approval of these bytes came before.")
-            item.releasing.remove(digest)  # it covers one release
-            item.released.add(digest)
+            item.released, item.releasing, item.approvals = digest, set(), []  # they cover one release
             self.releases += 1
             return
         if leaf["event"] == "file.approved":
