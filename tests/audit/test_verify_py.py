@@ -464,6 +464,7 @@ def refused(leaves: list[tuple[int, dict[str, Any]]], office: Office) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_it_agrees_with_ours_about_changed_leaves(honest: tuple[Office, Files]) -> None:
     """Every value in every leaf made another, or of another kind: what ours finds, it finds; all else, hardly ever."""
     office, _ = honest
