@@ -66,7 +66,7 @@ class Result:
             "what": self.what,
             "ours": asdict(self.ours),
             "beside": asdict(self.beside),
-            "ratio": round(self.ratio, 4),
+            "ratio": round(self.ratio, 7),
             "budget": None if self.budget is None else asdict(self.budget),
             "met": self.met,
             "load": list(self.load),
