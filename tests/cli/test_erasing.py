@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.rooms import Room, call
+from tests.cli.test_formats import fits
 from tests.store.version1 import lay_out
 from transfer.model.states import State
 from transfer.store.migrations import kept_copy
@@ -120,6 +121,7 @@ def let_go(room: Room, person: str) -> None:
 
 def erase(room: Room) -> dict[str, object]:
     answer = room.must("people", "erase", NAME, "--as", "helen", "--ground", "Request of 1 December.", "--json")
+    fits("erased", answer.json)
     return dict(answer.json)
 
 
