@@ -106,6 +106,7 @@ def numbered(sender: str) -> list[tuple[str, int, type]]:
         messages.Expect: messages.Expect(1, expected),
         messages.Forget: messages.Forget(1, name),
         messages.Ask: messages.Ask(1, name),
+        messages.Keep: messages.Keep(30),
         messages.SweepNow: messages.SweepNow(1),
         messages.Received: messages.Received("00" * 8, messages.Verdict.KNOWN),
         messages.Hello: messages.Hello(),

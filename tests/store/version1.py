@@ -1,5 +1,7 @@
-"""A workspace as an earlier program left it (database version 1), made by its own commands: a caption released, one that
-waits, an auditor, and a submitter who was disabled. `version1.sql` is its database, `version1.json` all other files.
+"""A workspace as an earlier program left it (database version 1), made by its own commands.
+
+A caption was released, one waits; there are an auditor, and a submitter who was disabled. `version1.sql` is its
+database, `version1.json` all other files.
 """
 
 from __future__ import annotations
