@@ -14,7 +14,7 @@ from transfer.audit.entries import decode_leaf, disclosure_digest
 from transfer.audit.reader_running import no_pace
 from transfer.errors import Tampered
 from transfer.store import journal
-from transfer.store.database import ReadTx
+from transfer.store.database import Database, ReadTx
 from transfer.wiring import Site
 
 _PAGE = 4096
@@ -24,14 +24,20 @@ _RESTORE = "Find out who changed the database, and restore the last backup: `tra
 def check_tables(site: Site, pace: Callable[[], None] = no_pace) -> None:
     """A page at a time, with `pace` called between. Raises Tampered."""
     with site.db.read() as tx:
-        _check_kept_checkpoint(tx)
         _check_approvers(tx, site)
+    check_rows(site.db, pace)
+
+
+def check_rows(db: Database, pace: Callable[[], None] = no_pace) -> None:
+    """What lies beside the entries of one shard: its newest checkpoint and the openings. Raises Tampered."""
+    with db.read() as tx:
+        _check_kept_checkpoint(tx)
         size = journal.head(tx).size
     for first in range(0, size, _PAGE):
         pace()
-        with site.db.read() as tx:
+        with db.read() as tx:
             _check_openings(tx, first, min(first + _PAGE, size))
-    with site.db.read() as tx:
+    with db.read() as tx:
         beyond = journal.openings(tx, journal.head(tx).size)
     if beyond:
         raise Tampered(f"The database keeps a text of entry {beyond[0][0]}, which does not exist.", advice=_RESTORE)

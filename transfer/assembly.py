@@ -14,6 +14,7 @@ from transfer.audit.keys import load_key
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
 from transfer.audit.receipt_files import ReceiptFiles
+from transfer.audit.shards import is_over, verifiers_of
 from transfer.audit.show import ShownEntry
 from transfer.departures import Departures, stands_now
 from transfer.footing import Footing
@@ -83,7 +84,9 @@ def build_gateway(
         publisher=Publisher(
             db=site.db, log_dir=site.workspace.log, signer=signer, origin=signer.name, clock=site.clock
         ),
-        receipts=ReceiptFiles(db=site.db, folder=site.workspace.receipts, verifiers=[signer.verifier]),
+        receipts=ReceiptFiles(
+            db=site.db, folder=site.workspace.receipts, verifiers=verifiers_of(site.workspace.log, signer)
+        ),
         post=post,
         worklist=worklist,
         workers=worker_count(site.settings),
@@ -91,6 +94,7 @@ def build_gateway(
         settings_sha256=Sha256(site.settings.sha256),
         valve_complete=support.complete,
         facts=_facts(site, support),
+        year_is_over=lambda: is_over(signer.name, site.clock.now().year),
         monotonic=time.monotonic,
         arrivals_bell=arrivals_bell,
         departures_bell=departures_bell,

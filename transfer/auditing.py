@@ -7,67 +7,49 @@ Of a workspace also the database is verified, and that folder and database tell 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from transfer.agreement import check_tables
+from transfer.agreement import check_rows, check_tables
 from transfer.approvals.authority import Root
-from transfer.approvals.trail import Trail
+from transfer.approvals.coverage import Approvals, Covered
 from transfer.audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from transfer.audit.notes import Verifier, parse_note
+from transfer.audit.notes import Verifier, parse_note, parse_vkey
 from transfer.audit.reader import LogReader
 from transfer.audit.reader_folder import FolderReader
 from transfer.audit.reader_running import PacedReader, RunningReader, no_pace
+from transfer.audit.shards import archived, family_of, is_switching, label_of
 from transfer.audit.signing import check_row_root
 from transfer.audit.start import compare_sizes
 from transfer.audit.tiles import BUNDLE, Tile
-from transfer.audit.verify import VerifyReport, verify_log
-from transfer.errors import NotSo, Tampered
-from transfer.model.events import EventName
+from transfer.audit.verify import VerifyReport
+from transfer.errors import NotSo, Tampered, Unavailable
+from transfer.shards import Shard, ShardReport, verify_shards
+from transfer.store.database import Database
+from transfer.store.shards import archive_path, archives
 from transfer.wiring import Site
 
+_T = TypeVar("_T")
+
 _NAME_IT = "Name the folder that holds the log's `checkpoint`."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Covered:
-    """Every one of `releases` was covered by some of `statements`, whose signatures lead back to `first`."""
-
-    statements: int
-    releases: int
-    first: Root | None
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What was verified; `database` is None where only a folder was given."""
+    """What was verified; `database` is None where only a folder was given.
+
+    `folder` and `database` are of the running shard (or, just after it was sealed, the last one), `sealed` those before
+    it, oldest first.
+    """
 
     folder: VerifyReport
     database: VerifyReport | None
     covered: Covered
-
-
-@dataclass(kw_only=True)
-class _Approvals:
-    """The check of approvals as `verify_log` calls it, with what it counted."""
-
-    root: Root | None
-    four_eyes: bool
-    covered: Covered = field(default=Covered(statements=0, releases=0, first=None), init=False)
-
-    def __call__(self, leaves: Iterator[tuple[int, dict[str, Any]]]) -> list[str]:
-        trail = Trail(root=self.root, four_eyes=self.four_eyes)
-        statements = releases = 0
-        released = EventName.FILE_RELEASED.value  # looked up once: a million entries pass here in a few seconds
-        for index, leaf in leaves:
-            trail.feed(index, leaf)
-            facts = leaf.get("facts")
-            statements += type(facts) is dict and isinstance(facts.get("statement"), str)
-            releases += leaf["event"] == released
-        self.covered = Covered(statements=statements, releases=releases, first=trail.first)
-        return trail.problems
+    sealed: tuple[ShardReport, ...] = ()
 
 
 def audit_folder(
@@ -81,13 +63,21 @@ def audit_folder(
 ) -> Audit:
     """A published log by itself. `root` is the first approver if the auditor knows them from elsewhere.
 
-    Raises Tampered; NotSo if there is nothing to verify.
+    Raises Tampered; NotSo if there is nothing to verify; Unavailable if it is switched to its next shard just now.
     """
     if not folder.is_dir():
         raise NotSo(f"There is no folder {folder}.", advice=_NAME_IT)
-    approvals = _Approvals(root=root, four_eyes=four_eyes)
-    report = verify_log(FolderReader(folder), verifiers, origin=origin, older=older, statement_check=approvals)
-    return Audit(folder=report, database=None, covered=approvals.covered)
+
+    def verify() -> tuple[list[ShardReport], Approvals]:
+        approvals = Approvals(root=root, four_eyes=four_eyes)
+        alone = FolderReader(folder).sealed() is not None  # a sealed shard, copied by itself
+        return verify_shards(_published(folder), verifiers, approvals, older=older, alone=alone), approvals
+
+    reports, approvals = _while_it_holds_still(folder, verify)
+    found = [one.report.origin for one in reports]
+    if origin is not None and origin not in found:
+        raise Tampered(f"This is the log {found[-1]}, not {origin}.")
+    return Audit(folder=reports[-1].report, database=None, covered=approvals.covered, sealed=tuple(reports[:-1]))
 
 
 def audit_site(
@@ -97,23 +87,35 @@ def audit_site(
 
     The database is read a little at a time, and `pace` called between: others may go on working.
     """
-    folder, origin = FolderReader(site.workspace.log), site.settings.gateway.origin
+    return _while_it_holds_still(site.workspace.log, lambda: _audit_site(site, verifiers, older, pace))
+
+
+def _audit_site(site: Site, verifiers: Sequence[Verifier], older: bytes | None, pace: Callable[[], None]) -> Audit:
+    log, origin = site.workspace.log, site.settings.gateway.origin
     by_folder, by_database = (
-        _Approvals(root=site.desk.root, four_eyes=site.policy.approval.four_eyes) for _ in range(2)
+        Approvals(root=site.desk.root, four_eyes=site.policy.approval.four_eyes) for _ in range(2)
     )
+    _check_not_switching(site)
+    folder, published = FolderReader(log), _published(log, pace)
     shown: Checkpoint | None = None
+    reports: list[ShardReport] = []
     # What the folder shows is read before the database: a gateway that runs meanwhile only makes the database longer.
-    if folder.checkpoint() is not None:
-        paced = PacedReader(folder, pace)
-        report = verify_log(paced, verifiers, origin=origin, older=older, statement_check=by_folder)
+    if len(published) > 1 or published[0].reader.checkpoint() is not None:
+        reports = verify_shards(published, verifiers, by_folder, older=older)
+        report = reports[-1].report
+        if family_of(report.origin) != family_of(origin):
+            raise Tampered(f"This is the log {report.origin}, not {origin}.")
         shown = Checkpoint(origin=report.origin, size=report.size, root=report.root)
     extras = folder.survey(shown.size if shown else 0).extras
     reader = RunningReader(site.db, pace)
     stored = reader.checkpoint()
-    signed = _open_stored(stored, verifiers) if stored is not None else None
+    keys = [*verifiers, *(parse_vkey(one.vkey) for one in reports if one.vkey)]
+    signed = _open_stored(stored, keys) if stored is not None else None
     compare_sizes(shown, signed, reader.head.published)
     _check_not_older(folder, reader.head.published)
-    database = verify_log(reader, verifiers, origin=origin, older=older, statement_check=by_database)
+    with contextlib.ExitStack() as opened:
+        kept = [*_archived_rows(site, published[:-1], opened, pace), Shard(reader=reader)]
+        database = verify_shards(kept, keys, by_database, older=older)[-1].report
     if shown is None:
         raise NotSo("Nothing has been published yet.", advice="Run the gateway once first.")
     with site.db.read() as tx:
@@ -121,7 +123,90 @@ def audit_site(
     for tile in sorted(extras):
         _compare(folder, reader, tile, reader.head.size)
     check_tables(site, pace)
-    return Audit(folder=report, database=database, covered=by_database.covered)
+    return Audit(folder=reports[-1].report, database=database, covered=by_database.covered, sealed=tuple(reports[:-1]))
+
+
+def _published(log: Path, pace: Callable[[], None] = no_pace) -> list[Shard]:
+    """The sealed shards and the running one, as far as each shows a checkpoint; a log without any is an empty list."""
+    sealed = [
+        Shard(
+            reader=PacedReader(reader, pace),
+            name=f"{log.name}/archive/{reader.folder.name}",
+            proof=reader.sealed(),
+            pruned=reader.is_pruned(),
+        )
+        for reader in archived(log)
+    ]
+    running = FolderReader(log)
+    if is_switching(log) or (running.checkpoint() is None and not sealed):
+        return sealed or [Shard(reader=PacedReader(running, pace))]
+    return [*sealed, Shard(reader=PacedReader(running, pace))]
+
+
+def _archived_rows(
+    site: Site, published: Sequence[Shard], opened: contextlib.ExitStack, pace: Callable[[], None]
+) -> Iterator[Shard]:
+    """The database of each sealed shard, its openings checked; of a pruned one there is none, and its hashes stand in.
+
+    Raises Tampered for one that is missing, and for one that no sealed shard belongs to.
+    """
+    there = archives(site.workspace.database)
+    for shard in published:
+        path = there.pop(label_of(shard.origin), None)
+        if shard.pruned:
+            yield shard
+            continue
+        if path is None:
+            raise Tampered(
+                f"The rows of the sealed log {shard.origin} are missing: "
+                f"{archive_path(site.workspace.database, label_of(shard.origin)).name}.",
+                advice="Put the file back from the last backup.",
+            )
+        db = Database.open(path)
+        opened.callback(db.close)
+        check_rows(db, pace)
+        yield Shard(reader=RunningReader(db, pace), name=path.name)
+    for label, path in there.items():
+        raise Tampered(f"{path.name} holds rows of a log, and no sealed log is called {label}.")
+
+
+def _check_not_switching(site: Site) -> None:
+    if not is_switching(site.workspace.log):
+        return
+    reader = RunningReader(site.db)
+    if reader.head.published and reader.head.size and b'"shard.opened"' in reader.entries(0, 1)[0]:
+        raise Tampered(
+            f"The log's folder was rolled back: it shows the sealed log only, and {reader.head.published} entries of "
+            "the next one were published.",
+            advice="Find out who changed the folder. A gateway that starts publishes the rest again.",
+        )
+    raise Unavailable(
+        "The log is sealed, and its next shard is not published yet.",
+        advice="Try again. If no gateway runs, its next start finishes this, or `transfer audit rotate`.",
+    )
+
+
+def _while_it_holds_still(log: Path, verify: Callable[[], _T]) -> _T:
+    """Verifies again if the folder was switched to another shard under the reader. Raises Unavailable if it never ends.
+
+    What does not fit in a folder that stays as it is, is Tampered at once.
+    """
+    for _ in range(_TRIES):
+        before = _state(log)
+        try:
+            return verify()
+        except Tampered:
+            if _state(log) == before:
+                raise
+    raise Unavailable("The log is switched to its next shard while it is read.", advice="Try again.")
+
+
+def _state(log: Path) -> tuple[object, ...]:
+    """Changes while a log is switched, and never while it grows."""
+    with contextlib.suppress(Tampered):
+        sealed = tuple((one.folder.name, one.is_pruned()) for one in archived(log))
+        return (*sealed, is_switching(log), Shard(reader=FolderReader(log)).origin)
+    return ()
 
 
 def _open_stored(note: bytes, verifiers: Sequence[Verifier]) -> Checkpoint:

@@ -75,6 +75,7 @@ class Gateway:
     selfcheck: Callable[[], float] | None = None  # verifies the log if it is time; the seconds until it asks again
     receipts_bell: Bell = field(default_factory=Bell)
     condition: Condition = field(default_factory=Condition)
+    year_is_over: Callable[[], bool] = lambda: False
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -117,16 +118,23 @@ class Gateway:
                     loops[name].wake()
             if self.post.fault is not None:
                 self.condition.sound(_post_failed(self.post.fault))
-            try:
-                self.footing.check()
-            except (Unavailable, Tampered) as moved:
-                self.condition.sound(moved)
+            self._check_ground()
         for loop in loops.values():
             loop.wake()
         for loop in loops.values():
             loop.join(10)
         if self.condition.alarm is not None:
             raise self.condition.alarm
+
+    def _check_ground(self) -> None:
+        """Whether the folders are still those it was started with, and the log's shard is the one of this year."""
+        try:
+            self.footing.check()
+        except (Unavailable, Tampered) as moved:
+            self.condition.sound(moved)
+        if self.year_is_over():
+            advice = "The gateway starts again for it."
+            self.condition.sound(Unavailable("A year is over, and the log goes on in its next shard.", advice=advice))
 
     def once(self) -> None:
         """One sweep of the guard, then all that is there as far as it can go. Raises Unavailable if it could not."""

@@ -17,6 +17,7 @@ from transfer.audit.adopt import adopt
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
 from transfer.audit.reader_folder import FolderReader
+from transfer.audit.shards import archived, is_switching
 from transfer.audit.signing import check_row_root
 from transfer.audit.start import published_checkpoint
 from transfer.erasing import erase_again, scrub_and_finish
@@ -101,7 +102,8 @@ def go_on(site: Site, *, signer: Ed25519Signer, log_dir: Path) -> WentOn:
     The caller holds the workspace, opened with `going_on`. Raises NotSo if there is nothing to go on from, Tampered if
     the folder does not verify under this gateway's key or does not continue the database. Repeats harmlessly.
     """
-    origin = site.settings.gateway.origin
+    origin = signer.name
+    _refuse_another_shard(log_dir, signer)
     publisher = Publisher(db=site.db, log_dir=site.workspace.log, signer=signer, origin=origin, clock=site.clock)
     shown = published_checkpoint(FolderReader(log_dir), signer, origin)
     if shown is None:
@@ -128,6 +130,17 @@ def go_on(site: Site, *, signer: Ed25519Signer, log_dir: Path) -> WentOn:
     publisher.sign()
     publisher.publish()
     return done
+
+
+def _refuse_another_shard(log_dir: Path, signer: Ed25519Signer) -> None:
+    """A backup from before a rotation knows neither the next key nor what was carried into the next shard."""
+    for shard in archived(log_dir):
+        if shard.own_key() == signer.verifier and not is_switching(log_dir):
+            raise NotSo(
+                f"This workspace is of {signer.name}, which was sealed after the backup was made: the log in {log_dir} "
+                "goes on under another key.",
+                advice="Restore a backup that was made after the rotation; the sealed log verifies without any.",
+            )
 
 
 def is_backup(folder: Path) -> bool:

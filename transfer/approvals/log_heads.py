@@ -22,6 +22,7 @@ _PAGE = 100
 
 _PEOPLE = (EventName.PERSON_ENROLLED.value, EventName.PERSON_DISABLED.value)
 _LINE = (EventName.GATEWAY_PAUSED.value, EventName.GATEWAY_RESUMED.value)
+_APPROVED = (EventName.FILE_APPROVED.value, EventName.FILE_CARRIED.value)
 _CAMPAIGNS = (EventName.CAMPAIGN_APPROVED.value, EventName.CAMPAIGN_CLOSED.value)
 
 
@@ -35,7 +36,7 @@ class Recorded:
 
 def last_recorded(tx: ReadTx, series: str) -> Recorded | None:
     """The newest entry with a statement of this series, or None. Raises Tampered if an entry cannot be read."""
-    events = {PEOPLE: _PEOPLE, LINE: _LINE}.get(series, _CAMPAIGNS)
+    events = (*{PEOPLE: _PEOPLE, LINE: _LINE}.get(series, _CAMPAIGNS), EventName.STATEMENT_CARRIED.value)
     before: int | None = None
     while True:
         rows = journal.find(tx, events=events, before=before, limit=_PAGE)
@@ -57,8 +58,8 @@ class Terms:
 
 
 def recorded_terms(tx: ReadTx, item: ItemId) -> Terms:
-    """The demands that the newest `file.approved` of the item names. Raises Tampered if there is no such entry."""
-    rows = journal.find(tx, item=item, events=(EventName.FILE_APPROVED.value,), limit=1)
+    """The demands that the item's newest `file.approved` names, or what carried them here. Raises Tampered if none."""
+    rows = journal.find(tx, item=item, events=_APPROVED, limit=1)
     facts = _facts(tx, rows[0].index) if rows else {}
     quorum, four_eyes = facts.get("quorum"), facts.get("four_eyes")
     if not isinstance(quorum, int) or quorum < 1 or not isinstance(four_eyes, bool):

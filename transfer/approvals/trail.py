@@ -17,44 +17,35 @@ What it relies on in the leaves (a contract with whoever emits them):
                                                   facts.statement_sha256; recorded in the transaction that confirms
     file.released                                 item, file.sha256, after a file.releasing of the same two
     release.restored                              item, file.sha256, after a file.released of the same two
+    shard.opened                                  facts.carried = how many of the two kinds below follow it
+    statement.carried                             facts.statement of an older shard; an approval's facts.valid_until
+    file.carried                                  item, by = the submitter, facts as `trail_items` tells them
+
+A log that goes on in another shard carries what is in force. What an older shard said is known if it was fed before;
+then the carried must be the same. A shard by itself is judged by what it carries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 from transfer.approvals.authority import Authority, Root
 from transfer.approvals.quorum import check_campaign, check_item, check_time, missing
 from transfer.approvals.signing import Signed
 from transfer.approvals.statement import ApprovalStatement, RefusalStatement, Role, WithdrawalStatement
+from transfer.approvals.trail_items import Handover, TrailItem, TrailItems, parse_told
 from transfer.errors import NotSo, TransferError
 from transfer.model.clock import parse_time
 from transfer.model.events import EventName
 from transfer.model.identifiers import CampaignId, ItemId, PersonId, Sha256
 
 MAX_PROBLEMS = 1000
+_CARRIED = frozenset({EventName.STATEMENT_CARRIED.value, EventName.FILE_CARRIED.value})
 _NO_LIMIT = timedelta(days=36_500)  # an approval's own time limit is in its entry
 
 Leaf = Mapping[str, Any]
-
-
-_Origin: TypeAlias = "tuple[PersonId, CampaignId | None]"
-
-
-@dataclass(slots=True)
-class _Item:
-    """What the log has said about one item so far."""
-
-    submitter: PersonId
-    campaign: CampaignId | None
-    approvals: list[tuple[Signed, datetime]] = field(default_factory=list)  # with the end of their validity
-    quorum: int = 1
-    stopped: str = ""
-    releasing: frozenset[str] = frozenset()
-    released: str | None = None
 
 
 class Trail:
@@ -68,9 +59,10 @@ class Trail:
         self._authority = Authority(root)
         self._four_eyes = four_eyes
         self._whole = whole
-        # Most items are only taken in: of those, no more is kept than one pair for all that came in the same way.
-        self._items: dict[str, _Item | _Origin] = {}
-        self._origins: dict[_Origin, _Origin] = {}
+        self._items = TrailItems()
+        self._governing: list[Signed] = []  # in the order in which they took effect
+        self._handover: Handover | None = None
+        self._carried_until = 0  # the number of the last entry that carries something over
         self._handlers: dict[str, Callable[[Leaf], None]] = {
             EventName.FILE_SPOOLED.value: self._spooled,
             EventName.STATEMENT_ACCEPTED.value: self._accepted,
@@ -84,6 +76,9 @@ class Trail:
             EventName.FILE_RELEASING.value: self._releasing,
             EventName.FILE_RELEASED.value: self._released,
             EventName.RELEASE_RESTORED.value: self._restored,
+            EventName.SHARD_OPENED.value: self._shard_opened,
+            EventName.STATEMENT_CARRIED.value: self._statement_carried,
+            EventName.FILE_CARRIED.value: self._file_carried,
         }
 
     @property
@@ -91,13 +86,26 @@ class Trail:
         """The first approver that this log begins with, for the reader to compare."""
         return self._authority.first
 
+    @property
+    def governing(self) -> Sequence[Signed]:
+        """Every statement about who may decide, in the order in which they took effect."""
+        return tuple(self._governing)
+
+    def item(self, item: str) -> TrailItem | None:
+        """What is known of an item so far."""
+        return self._items.known(item) if item in self._items else None
+
     def feed(self, index: int, leaf: Leaf) -> None:
         """Take in the next leaf. Never raises: what is wrong with it becomes a problem."""
         handler = self._handlers.get(str(leaf.get("event")))
-        if handler is None:
+        if handler is None and index > self._carried_until:
             return
+        if 0 < index <= self._carried_until and leaf.get("event") not in _CARRIED:
+            self._problem(index, leaf, "The shard says that it carries more than it does.")
+            self._carried_until = 0
         try:
-            handler(leaf)
+            if handler is not None:
+                handler(leaf)
         except TransferError as error:
             self._problem(index, leaf, error.sentence)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -109,10 +117,7 @@ class Trail:
 
     def _spooled(self, leaf: Leaf) -> None:
         campaign = leaf["facts"].get("campaign")
-        if leaf["item"] in self._items:
-            raise NotSo(f"Item {leaf['item']} was taken in twice.")
-        origin = PersonId(leaf["by"]), None if campaign is None else CampaignId(campaign)
-        self._items[leaf["item"]] = self._origins.setdefault(origin, origin)
+        self._items.take_in(leaf["item"], PersonId(leaf["by"]), None if campaign is None else CampaignId(campaign))
 
     def _person(self, leaf: Leaf) -> None:
         facts = leaf["facts"]
@@ -127,6 +132,7 @@ class Trail:
 
     def _governs(self, leaf: Leaf) -> None:
         signed = self._authority.apply(leaf["facts"]["statement"])
+        self._governing.append(signed)
         _same_signer(leaf, signed)
         check_time(signed.statement.at, now=parse_time(leaf["at"]), valid=_NO_LIMIT)
 
@@ -141,18 +147,19 @@ class Trail:
                 for item in self._spoken_of(statement.items):
                     item.approvals.append((signed, until))
             case RefusalStatement() | WithdrawalStatement():
-                for item in self._spoken_of(statement.items):
+                for item in self._spoken_of(statement.items, old=self._handover is not None):
                     item.stopped = statement.kind
             case _:
                 raise NotSo(f"A statement of the kind «{statement.kind}» has an entry of its own kind.")
 
     def _approved(self, leaf: Leaf) -> None:
-        item = self._known(leaf["item"])
+        item = self._items.known(leaf["item"])
         item.quorum = max(1, int(leaf["facts"]["quorum"]))
+        item.four_eyes = leaf["facts"].get("four_eyes")
         self._covered(leaf, item)
 
     def _releasing(self, leaf: Leaf) -> None:
-        item = self._known(leaf["item"])
+        item = self._items.known(leaf["item"])
         if self._authority.pause is not None:
             raise NotSo(f"Item {leaf['item']} was released while releasing was paused.")
         if item.stopped:
@@ -164,7 +171,7 @@ class Trail:
         item.releasing |= {leaf["file"]["sha256"]}
 
     def _released(self, leaf: Leaf) -> None:
-        item, sha256 = self._known(leaf["item"]), leaf["file"]["sha256"]
+        item, sha256 = self._items.known(leaf["item"]), leaf["file"]["sha256"]
         if item.stopped:
             raise NotSo(f"Item {leaf['item']} was released after its {item.stopped}.")
         if sha256 not in item.releasing:
@@ -173,11 +180,11 @@ class Trail:
         item.released, item.releasing, item.approvals = sha256, frozenset(), []
 
     def _restored(self, leaf: Leaf) -> None:
-        item = self._known(leaf["item"])
+        item = self._items.known(leaf["item"])
         if item.stopped or leaf["file"]["sha256"] != item.released:
             raise NotSo(f"Item {leaf['item']} was put back with bytes that were not released, or were withdrawn.")
 
-    def _covered(self, leaf: Leaf, item: _Item) -> None:
+    def _covered(self, leaf: Leaf, item: TrailItem) -> None:
         """Enough approvers of this moment have signed for exactly these bytes."""
         now = parse_time(leaf["at"])
         signers: list[PersonId] = []
@@ -193,7 +200,7 @@ class Trail:
         if lacking:
             raise why or NotSo(f"Item {leaf['item']} lacks the approval of {lacking} more.")
 
-    def _counts(self, leaf: Leaf, item: _Item, signed: Signed, *, until: datetime, now: datetime) -> None:
+    def _counts(self, leaf: Leaf, item: TrailItem, signed: Signed, *, until: datetime, now: datetime) -> None:
         self._authority.check_stands(signed)  # with the rights and keys of this moment, not of when it came
         statement = signed.statement
         if not isinstance(statement, ApprovalStatement):
@@ -212,16 +219,61 @@ class Trail:
         if leaf["policy"]["sha256"] != statement.policy:
             raise NotSo(f"Item {leaf['item']} was approved under another policy than the one in force.")
 
-    def _spoken_of(self, items: Iterable[tuple[ItemId, Sha256]]) -> list[_Item]:
-        return [self._known(item) for item, _ in items if self._whole or item in self._items]
+    def _shard_opened(self, leaf: Leaf) -> None:
+        if leaf["i"] != 0:
+            raise NotSo("A shard is opened by its first entry.")
+        statements, count = int(leaf["facts"]["statements"]), int(leaf["facts"]["carried"])
+        known = bool(self._governing)  # every log that was read before has the first enrolment
+        self._handover, self._carried_until = Handover(count=count, statements=statements, known=known), count
+        if known and statements != len(self._governing):
+            raise NotSo(f"It carries {statements} statements about who may decide; there are {len(self._governing)}.")
 
-    def _known(self, item: str) -> _Item:
-        found = self._items.get(item)
-        if found is None:
-            raise NotSo(f"Item {item} was never taken in.")
-        if not isinstance(found, _Item):
-            found = self._items[item] = _Item(submitter=found[0], campaign=found[1])
-        return found
+    def _carrying(self, leaf: Leaf, *, governing: bool = False) -> Handover:
+        if self._handover is None:
+            raise NotSo("It carries something over, and no shard was opened.")
+        self._handover.check_place(leaf["i"], governing=governing)
+        return self._handover
+
+    def _statement_carried(self, leaf: Leaf) -> None:
+        governing, note = "valid_until" not in leaf["facts"], leaf["facts"]["statement"]
+        handover = self._carrying(leaf, governing=governing)
+        if not governing:
+            self._approval_carried(leaf, self._authority.open_past(note), handover)
+            return
+        if not handover.known:
+            self._governs(leaf)
+            return
+        there = self._governing[handover.governing] if handover.governing < len(self._governing) else None
+        handover.governing += 1
+        if there is None or there.note != note:
+            raise NotSo("It carries another statement than the older shard has in its place.")
+
+    def _approval_carried(self, leaf: Leaf, signed: Signed, handover: Handover) -> None:
+        _same_signer(leaf, signed)
+        if not isinstance(signed.statement, ApprovalStatement):
+            raise NotSo("Of decisions about files only approvals are carried.")
+        approval = (signed, parse_time(leaf["facts"]["valid_until"]))
+        for item in (self._items.known(item) for item, _ in signed.statement.items if item in handover.items):
+            if not handover.known:
+                item.approvals.append(approval)
+            elif (signed.sha256, approval[1]) not in {(one.sha256, until) for one, until in item.approvals}:
+                raise NotSo("It carries an approval that the older shard does not have.")
+
+    def _file_carried(self, leaf: Leaf) -> None:
+        handover, item = self._carrying(leaf), parse_told(leaf)
+        if not handover.known:
+            self._items.put(leaf["item"], item)
+        elif (
+            self._items.known(leaf["item"]).told() != item.told()
+            or self._items.known(leaf["item"]).submitter != item.submitter
+        ):
+            raise NotSo(f"It carries item {leaf['item']} otherwise than the older shard left it.")
+        handover.items.add(leaf["item"])
+
+    def _spoken_of(self, items: Iterable[tuple[ItemId, Sha256]], *, old: bool = False) -> list[TrailItem]:
+        """`old`: they may be of an older shard that was not read, and at their end as far as the log knows."""
+        unknown = old or not self._whole
+        return [self._items.known(item) for item, _ in items if not unknown or item in self._items]
 
 
 def check_trail(leaves: Iterable[tuple[int, Leaf]], *, root: Root | None = None, four_eyes: bool = True) -> list[str]:

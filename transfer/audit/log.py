@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from transfer.audit.entries import build_leaf
 from transfer.audit.merkle import Frontier
+from transfer.errors import Unavailable
 from transfer.model.clock import Clock, render_time
-from transfer.model.events import EntryRef, Event
+from transfer.model.events import EntryRef, Event, EventName
 from transfer.model.facets import facets_of
 from transfer.store import journal
 from transfer.store.database import WriteTx
@@ -29,8 +30,18 @@ class Log:
         self._entropy = entropy
 
     def append(self, tx: WriteTx, event: Event) -> EntryRef:
-        """Records the event as the next entry. Raises Misuse for an event that no leaf can hold, Tampered."""
-        index, peaks, newest, previous, campaign = journal.edge(tx, event.item)
+        """Records the event as the next entry.
+
+        Raises Misuse for an event that no leaf can hold, Unavailable while the log is switched to its next shard,
+        Tampered.
+        """
+        index, peaks, newest, previous, campaign, last = journal.edge(tx, event.item)
+        if last == EventName.SHARD_SEALED.value:  # it is the last one of its shard for ever
+            raise Unavailable(
+                "The log is just being switched to its next shard, and takes no entry now.",
+                advice="Try again in a moment. If no gateway runs, the next start finishes it, or "
+                "`transfer audit rotate`.",
+            )
         now = render_time(self._clock.now())
         clock_back = now < newest
         at = newest if clock_back else now  # times never decrease, whatever the clock does; the leaf says so

@@ -33,8 +33,11 @@ from transfer.store.durable import TEMPORARY_PREFIX, world_errors
 
 CHECKPOINT = "checkpoint"
 VKEY = "log.vkey"
+ARCHIVE = "archive"  # the folder of the sealed shards, in that of the running one (`audit.shards`)
+SEALED = "sealed.tlog-proof"  # only in a sealed one: the proof of its last entry
 
 _FOLDER = re.compile(r"tile(/(entries|[0-7])(/x[0-9]{3}){0,6}(/[0-9]{3}\.p)?)?")
+_BESIDE = frozenset({CHECKPOINT, VKEY, SEALED})
 _MAX_BUNDLE_BYTES = WIDTH * (MAX_ENTRY_BYTES + 2)
 
 
@@ -64,6 +67,14 @@ class FolderReader:
             raise Tampered(f"{self.folder.name}/{VKEY} is not what was published. {error.sentence}") from error
         raise Tampered(f"{self.folder.name}/{VKEY} is not what was published: its line does not end.")
 
+    def sealed(self) -> bytes | None:
+        """The proof of a sealed shard's last entry, as it lies there; None if there is none."""
+        return self._read(SEALED, 2 * MAX_NOTE_BYTES)
+
+    def is_pruned(self) -> bool:
+        """Whether it is a sealed shard whose entries are not here any more, only their hashes."""
+        return self.sealed() is not None and not (self.folder / "tile" / "entries").exists()
+
     def claims(self) -> tuple[Claim, ...]:
         """None."""
         return ()
@@ -73,7 +84,7 @@ class FolderReader:
         extras: set[Tile] = set()
         unfinished: list[str] = []
         for path in self._files():
-            if path in {CHECKPOINT, VKEY}:
+            if path in _BESIDE:
                 continue
             folder, _, last = path.rpartition("/")
             if last.startswith(TEMPORARY_PREFIX):
@@ -165,6 +176,8 @@ class FolderReader:
                     continue  # emptied and removed while we looked
             for entry in found:
                 path = f"{below}/{entry.name}" if below else entry.name
+                if path == ARCHIVE and entry.is_dir(follow_symlinks=False):
+                    continue  # logs of their own
                 if entry.is_dir(follow_symlinks=False) and _FOLDER.fullmatch(path):
                     waiting.append(path)
                 elif entry.is_file(follow_symlinks=False):
@@ -173,7 +186,7 @@ class FolderReader:
                     raise self._unknown(path)
 
     def _check_unfinished(self, path: str) -> None:
-        if path not in {CHECKPOINT, VKEY}:
+        if path not in _BESIDE:
             self._parse(path)
 
     def _parse(self, path: str) -> Tile:

@@ -17,6 +17,7 @@ from transfer.audit.notes import Ed25519Signer
 from transfer.audit.reader import Claim, Survey
 from transfer.audit.reader_database import DatabaseReader
 from transfer.audit.reader_folder import FolderReader
+from transfer.audit.shards import archived, label_of
 from transfer.audit.signing import check_signed
 from transfer.audit.tiles import WIDTH, Tile, tile_widths
 from transfer.audit.walk import Walk
@@ -74,10 +75,13 @@ def check_start(*, db: Database, log_dir: Path, signer: Ed25519Signer, origin: s
 
 
 def published_checkpoint(folder: FolderReader, signer: Ed25519Signer, origin: str) -> Checkpoint | None:
-    """What the folder shows; None if nothing yet. Raises Tampered if it is not this gateway's."""
+    """What the folder shows; None if nothing yet, or nothing since the shard before was sealed.
+
+    Raises Tampered if it is not this gateway's.
+    """
     name = folder.folder.name
     note = folder.checkpoint()
-    if note is None:
+    if note is None or _is_sealed_one(folder, note, origin):
         return None
     key = folder.own_key()
     if key is not None and key != signer.verifier:
@@ -89,6 +93,11 @@ def published_checkpoint(folder: FolderReader, signer: Ed25519Signer, origin: st
     if checkpoint.origin != origin:
         raise Tampered(f"{name}/checkpoint is of the log {checkpoint.origin}, not of {origin}.", advice=_FOREIGN)
     return checkpoint
+
+
+def _is_sealed_one(folder: FolderReader, note: bytes, origin: str) -> bool:
+    sealed = archived(folder.folder)
+    return bool(sealed) and sealed[-1].checkpoint() == note and sealed[-1].folder.name != label_of(origin)
 
 
 def compare_sizes(shown: Checkpoint | None, stored: Checkpoint | None, published: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from transfer.approvals.devices import usable_device
 from transfer.approvals.pausing import pause_in_force
 from transfer.audit.keys import load_key
+from transfer.audit.shards import family_of
 from transfer.auditing import audit_site
 from transfer.checkup.check import Check, Standing
 from transfer.erasing import unfinished
@@ -46,7 +47,7 @@ def check_database(site: Site) -> Iterator[Check]:
 def check_log(site: Site) -> Iterator[Check]:
     """Everything verifies: entries, tiles, signatures, approvals. Raises Tampered."""
     signer = load_key(site.workspace.keys / LOG_KEY)
-    if signer.name != site.settings.gateway.origin:
+    if family_of(signer.name) != family_of(site.settings.gateway.origin):
         raise Misuse("The log cannot be verified under another name than its own.", advice="Undo the change of origin.")
     try:
         audit = audit_site(site, [signer.verifier])

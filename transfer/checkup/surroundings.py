@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from transfer.audit.keys import load_key
+from transfer.audit.shards import family_of
 from transfer.checkup.check import Check, Standing, fault
 from transfer.errors import Misuse, Unavailable
 from transfer.model.clock import parse_time, render_time
@@ -105,7 +106,7 @@ def _broken(trial: Trial) -> Check:
 def check_keys(site: Site) -> Iterator[Check]:
     """Nobody else can read the keys, and the log's is the one of this log. Raises Misuse."""
     signer = load_key(site.workspace.keys / LOG_KEY)
-    if signer.name != site.settings.gateway.origin:
+    if family_of(signer.name) != family_of(site.settings.gateway.origin):
         raise Misuse(
             f"The log key is for {signer.name}, and transfer.toml says origin = {site.settings.gateway.origin}.",
             advice="Undo the change of the origin: a log keeps its name for ever.",

@@ -4,19 +4,18 @@ entry, and go on after a restore."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transfer.cli import audit_entries, audit_export, audit_show, audit_verifier
+from transfer.cli import audit_entries, audit_export, audit_rotate, audit_show, audit_verifier
+from transfer.cli.audit_report import facts, tell
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
 from transfer.cli.output import hint, print_json, say, table
 from transfer.errors import Misuse, Tampered, TransferError
 
 if TYPE_CHECKING:
-    from transfer.approvals.authority import Root
     from transfer.audit.notes import Ed25519Verifier
-    from transfer.audit.verify import VerifyReport
     from transfer.auditing import Audit
     from transfer.wiring import Site
 
@@ -36,6 +35,7 @@ def register(app: typer.Typer) -> None:
     audit_verifier.register(group)
     audit_export.register(group)
     group.command("adopt")(adopt)
+    audit_rotate.register(group)
     app.add_typer(group, name="audit")
 
 
@@ -83,12 +83,12 @@ def verify(
         if site is not None and isinstance(error, Tampered) and not vkey and kept is None:
             _enter_failure(site, error)
         if json and error.exit_code in {1, 4}:
-            print_json(_facts(None) | {"problem": error.sentence, "advice": error.advice})
+            print_json(facts(None) | {"problem": error.sentence, "advice": error.advice})
         raise
     if json:
-        print_json(_facts(audit))
+        print_json(facts(audit))
         return
-    _tell(audit)
+    tell(audit)
 
 
 def adopt(
@@ -218,73 +218,3 @@ def _read(path: Path) -> bytes:
     if len(content) > _MAX_FILE:
         raise Misuse(f"{path} is too large to be what it should be.", advice="Name another file.")
     return content
-
-
-def _facts(audit: Audit | None) -> dict[str, Any]:
-    """What `--json` prints (docs/formats/audit-verify.schema.json)."""
-    covered = audit.covered if audit else None
-    return {
-        "verified": audit is not None,
-        "problem": None,
-        "advice": None,
-        "folder": _report(audit.folder) if audit else None,
-        "database": _report(audit.database) if audit and audit.database else None,
-        "approvals": {
-            "statements": covered.statements,
-            "releases": covered.releases,
-            "first_approver": _vkey(covered.first),
-        }
-        if covered
-        else None,
-    }
-
-
-def _report(report: VerifyReport) -> dict[str, Any]:
-    from base64 import b64encode
-
-    return {
-        "origin": report.origin,
-        "entries": report.size,
-        "root": b64encode(report.root).decode(),
-        "tiles": report.tiles_checked,
-        "signatures": list(report.signatures_checked),
-        "signatures_unknown": report.signatures_unknown,
-        "unpublished": report.unpublished,
-        "unfinished": report.unfinished,
-        "older": report.pinned,
-        "first_at": report.first_at,
-        "last_at": report.last_at,
-    }
-
-
-def _vkey(first: Root | None) -> str | None:
-    from transfer.approvals.authority import render_root
-
-    return None if first is None else render_root(first).removesuffix("\n")
-
-
-def _tell(audit: Audit) -> None:
-    folder, covered = audit.folder, audit.covered
-    say(f"Verified: the log {folder.origin}, from {folder.first_at} to {folder.last_at}.")
-    say(f"  published   {_counts(folder)}")
-    if audit.database is not None:
-        say(f"  database    {_counts(audit.database)}")
-    say(f"  approvals   {covered.releases} releases, each covered by signatures; {covered.statements} statements")
-    say(f"  begins with the first approver {_vkey(covered.first) or '(nobody is enrolled yet)'}")
-    unsigned = audit.database.unpublished if audit.database is not None else folder.unpublished
-    if unsigned:
-        say(f"  {unsigned} newer entries are not signed yet, as after a crash or while a gateway runs.")
-    if folder.unfinished:
-        say(f"  {folder.unfinished} files are half written, as after a crash; the next start tidies them up.")
-    if folder.pinned is not None:
-        say(f"  The checkpoint you kept, of {folder.pinned} entries, is its beginning.")
-    if audit.database is None and covered.first is not None:
-        say("  Compare the first approver's key with the one you were given, or give it with --first-approver.")
-
-
-def _counts(report: VerifyReport) -> str:
-    signed_by = ", ".join(report.signatures_checked)
-    return (
-        f"{report.entries_checked:,} entries, {report.tiles_checked:,} tiles, "
-        f"{len(report.signatures_checked)} signature{'s' if len(report.signatures_checked) > 1 else ''} ({signed_by})"
-    )

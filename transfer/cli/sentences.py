@@ -28,6 +28,15 @@ def sentence(entry: ShownEntry, names: Mapping[str, str]) -> str:
     return with_names(said, names)
 
 
+def _sealed(told: Telling) -> str:
+    return f"The log was sealed{told.by_whom}; it goes on as {told.facts['next']['origin']}."
+
+
+def _opened(told: Telling) -> str:
+    before = told.facts["previous"]
+    return f"The log goes on from {before['origin']}, which has {before['size']} entries."
+
+
 def _spooled(told: Telling) -> str:
     return f"Taken up{told.quoted}: {told.size}, dropped by {told.by}."
 
@@ -231,6 +240,10 @@ SENTENCES: Mapping[str, Callable[[Telling], str]] = {
     "export.made": _exported,
     "backup.made": _backed_up,
     "backup.restored": _went_on,
+    "shard.sealed": _sealed,
+    "shard.opened": _opened,
+    "statement.carried": plain("Carried over: the {kind} that was signed{by}."),
+    "file.carried": plain("Carried over into this shard of the log, as it was: {state}."),
     "verify.failed": plain("A verification failed."),
 }
 

@@ -54,6 +54,13 @@ class EventName(StrEnum):
     FEEDBACK_EXPIRED = "feedback.expired"  # notes for staff about items that ended long ago: the same
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
+    SHARD_SEALED = "shard.sealed"  # the last entry of a shard: which log comes next, under which key
+    SHARD_OPENED = "shard.opened"  # the first of the next one: which log came before, and how it ended
+    SHARD_PRUNED = "shard.pruned"  # the entries of an old shard go; recorded before the first one does
+    STATEMENT_CARRIED = "statement.carried"  # said in an older shard, and still in force
+    FILE_CARRIED = "file.carried"  # taken in in an older shard, and not at its end yet
+    HOLD_SET = "hold.set"  # nothing is pruned or erased while it stands
+    HOLD_RELEASED = "hold.released"
     EXPORT_MADE = "export.made"  # an evidence pack: recorded before it lies where it was asked for
     VERIFY_FAILED = "verify.failed"
 

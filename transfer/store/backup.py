@@ -47,6 +47,7 @@ from transfer.store.database import Database
 from transfer.store.durable import TEMPORARY_PREFIX, replace_file, sync_folder, world_errors
 from transfer.store.items import ITEM
 from transfer.store.restored import Restored, mark_restored
+from transfer.store.shards import archives
 from transfer.workspace import POLICY_NAME, SETTINGS_NAME, Workspace
 
 _PASSES = 20
@@ -101,6 +102,8 @@ def backup(
             copying = _Copying(workspace.root, destination, progress or (lambda _: None))
             copying.log(db, workspace.log)
             copying.database(db)
+            for path in archives(db.path).values():
+                copying.archived_rows(path)
             copying.blobs(workspace.raw)
             copying.blobs(workspace.clean)
             copying.one(workspace.settings_file)
@@ -179,6 +182,14 @@ class _Copying:
         db.copy_to(copy)
         self._copied[relative] = hash_file(copy)
         self._progress(relative)
+
+    def archived_rows(self, path: Path) -> None:
+        """The rows of a sealed shard, which change no more but for what is erased."""
+        db = Database.open(path)
+        try:
+            self.database(db)
+        finally:
+            db.close()
 
     def log(self, db: Database, folder: Path) -> None:
         """The published log as it stands between two publications.

@@ -81,10 +81,12 @@ _HEAD_COLUMNS = (
 _SELECT_HEAD = select(*_HEAD_COLUMNS)
 _NEWEST_OF_ITEM = select(func.max(AUDIT_INDEX.c.i)).where(AUDIT_INDEX.c.item == bindparam("item_")).scalar_subquery()
 _PREVIOUS = AUDIT_INDEX.alias("previous")
+_LAST = AUDIT_INDEX.alias("last")
+_NEWEST_EVENT = select(_LAST.c.event).where(_LAST.c.i == AUDIT_HEAD.c.size - 1).scalar_subquery()
 _SELECT_HEAD_AND_PREVIOUS = Prepared(
-    select(AUDIT_HEAD.c.size, AUDIT_HEAD.c.peaks, AUDIT_HEAD.c.at, _PREVIOUS.c.i, _PREVIOUS.c.campaign).select_from(
-        AUDIT_HEAD.outerjoin(_PREVIOUS, _PREVIOUS.c.i == _NEWEST_OF_ITEM)
-    )
+    select(
+        AUDIT_HEAD.c.size, AUDIT_HEAD.c.peaks, AUDIT_HEAD.c.at, _PREVIOUS.c.i, _PREVIOUS.c.campaign, _NEWEST_EVENT
+    ).select_from(AUDIT_HEAD.outerjoin(_PREVIOUS, _PREVIOUS.c.i == _NEWEST_OF_ITEM))
 )
 _INSERT_ENTRY = Prepared(insert(AUDIT_ENTRY), columns=AUDIT_ENTRY.c.keys())
 _INSERT_NODE = Prepared(insert(AUDIT_NODE), columns=AUDIT_NODE.c.keys())
@@ -122,8 +124,8 @@ def head(tx: ReadTx) -> Head:
     )  # fmt: skip
 
 
-def edge(tx: WriteTx, item: str | None) -> tuple[int, bytes, str, int | None, str | None]:
-    """For the next entry: size, peaks, the newest time, the previous entry of the same item and its campaign.
+def edge(tx: WriteTx, item: str | None) -> tuple[int, bytes, str, int | None, str | None, str | None]:
+    """For the next entry: size, peaks, the newest time, the item's previous entry, its campaign, the newest event.
 
     Read inside BEGIN IMMEDIATE: no other process can append between this and the end of the transaction. Raises
     Tampered.
@@ -131,7 +133,7 @@ def edge(tx: WriteTx, item: str | None) -> tuple[int, bytes, str, int | None, st
     row = _SELECT_HEAD_AND_PREVIOUS.first(tx, {"item_": item})
     if row is None:
         raise _no_head()
-    return row[0], row[1], row[2], row[3], row[4]
+    return row[0], row[1], row[2], row[3], row[4], row[5]
 
 
 def append(tx: WriteTx, entry: NewEntry) -> None:
