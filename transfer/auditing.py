@@ -132,6 +132,7 @@ def _published(log: Path, pace: Callable[[], None] = no_pace) -> list[Shard]:
         Shard(
             reader=PacedReader(reader, pace),
             name=f"{log.name}/archive/{reader.folder.name}",
+            opening=reader.opened(),
             proof=reader.sealed(),
             pruned=reader.is_pruned(),
         )

@@ -20,6 +20,7 @@ from datetime import datetime
 from transfer.approvals.decisions import without_words
 from transfer.approvals.erasable import drop_openings, drop_words, mentions
 from transfer.approvals.wording import clean_name, clean_text
+from transfer.audit.holds import require_no_hold
 from transfer.errors import Misuse, NotSo
 from transfer.model.clock import render_time
 from transfer.model.events import EntryRef, Event, EventName, Json
@@ -156,6 +157,7 @@ def scrub_and_finish(site: Site, people: Iterable[PersonId]) -> None:
 def _check(tx: ReadTx, row: PersonRow | None, person: PersonId, *, ground: str, site: Site) -> None:
     if row is None:
         raise NotSo(f"Nobody here is called {person}.", advice="`transfer people list`.")
+    require_no_hold(tx, what="Nobody is erased")
     called = row.name or row.person
     if row.disabled_at is None:
         raise NotSo(

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from transfer.approvals.carrying import OpenItem, carry
 from transfer.audit.archive import archive_folder, archive_rows, clear_folder
 from transfer.audit.entries import Leaf, decode_leaf, parse_leaf
+from transfer.audit.holds import holds
 from transfer.audit.keys import create_key, load_key
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
@@ -187,6 +188,7 @@ def _switch(tx: WriteTx, site: Site, old: Ed25519Signer, upcoming: Ed25519Signer
     leaves = ((index, decode_leaf(leaf)) for index, leaf in _leaves(tx, head.size))
     carried = carry(leaves, list(_open_items(tx, site)), root=site.desk.root)
     pruned = [reader.folder.name for reader in archived(site.workspace.log) if reader.is_pruned()]
+    standing = holds(tx)
     shards.begin_anew(tx, at=head.at)
     facts: dict[str, Json] = {
         "origin": upcoming.name,
@@ -201,6 +203,8 @@ def _switch(tx: WriteTx, site: Site, old: Ed25519Signer, upcoming: Ed25519Signer
         "statements": carried.statements,
         "carried": len(carried.events),
     }
+    if standing:
+        facts["holds"] = [hold.told() for hold in standing]
     if pruned:
         facts["pruned"] = pruned
     site.log.append(tx, Event(name=EventName.SHARD_OPENED, facts=facts))

@@ -176,10 +176,14 @@ class SandboxSettings(StrictModel):
 
 
 class LogSettings(StrictModel):
-    """`[log]`: how often new entries are signed and published, and how often all of it is verified; 0 is never."""
+    """`[log]`: how often new entries are signed and published, and how often all of it is verified; 0 is never.
+
+    `keep_days`: the entries of a sealed shard go so long after it was sealed; 0 is never.
+    """
 
     publish_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = 1.0
     verify_hours: Annotated[float, Field(ge=0, le=8760, strict=False)] = 24.0
+    keep_days: Annotated[int, Field(ge=0, le=36500)] = 400
 
 
 class GuardSettings(StrictModel):

@@ -60,6 +60,7 @@ kind = {scanner}
 
 [log]
 # publish_seconds = 1.0         # new entries are signed and published this often
+# keep_days = 400               # entries of a sealed shard go so long after it was sealed; 0: never
 # verify_hours = 24.0           # the gateway verifies its whole log this often, at its leisure; 0: never
 
 # A guard that is a service of its own, under a user of its own (docs/operating.md), and where it and the gateway meet.

@@ -30,10 +30,14 @@ _ADVICE = "Copy the whole log again; if it is so there too, ask whoever runs the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """One of them. `name` is how a sentence calls it, empty for the running one; `proof` that of its last entry."""
+    """One of them. `name` is how a sentence calls it, empty for the running one.
+
+    `opening` and `proof` are the proofs of its first and its last entry, where it is sealed.
+    """
 
     reader: LogReader
     name: str = ""
+    opening: bytes | None = None
     proof: bytes | None = None
     pruned: bool = False
 
@@ -79,7 +83,7 @@ def verify_shards(
         with _named(shard):
             own, kept = keys[number], older if number == pinned else None
             reports.append(_verify_one(shard, own, approvals, older=kept))
-            if not shard.pruned and not (alone and number == 0):
+            if not (alone and number == 0):
                 _check_opened(approvals.first, shards[number - 1] if number else None, vkeys[number], vkeys[number - 1])
             if number < len(shards) - 1:
                 _check_sealed(approvals.last, shards[number + 1], vkeys[number + 1])
@@ -92,16 +96,28 @@ def verify_shards(
 def _verify_one(shard: Shard, own: Sequence[Verifier], approvals: Approvals, *, older: bytes | None) -> VerifyReport:
     approvals.begin(shard.origin)
     if not shard.pruned:
-        return verify_log(shard.reader, own, older=older, statement_check=approvals)
+        report = verify_log(shard.reader, own, older=older, statement_check=approvals)
+        for proof, index, leaf in ((shard.opening, 0, approvals.first), (shard.proof, report.size - 1, approvals.last)):
+            if proof is not None and _proven(proof, own, report, index=index) != leaf:
+                raise Tampered(f"The proof of its entry {index} is of another entry.", advice=_ADVICE)
+        return report
     approvals.skip()
     report = verify_hashes(shard.reader, own)
-    if shard.proof is None:
-        raise Tampered("The proof of its last entry is missing.", advice=_ADVICE)
-    entry, checkpoint = open_receipt(parse_receipt(shard.proof), own)
-    approvals.last = decode_leaf(entry)
-    if (checkpoint.size, checkpoint.root) != (report.size, report.root) or approvals.last.get("i") != report.size - 1:
-        raise Tampered("The proof of its last entry is not against its last checkpoint.", advice=_ADVICE)
+    approvals.first = _proven(shard.opening, own, report, index=0)
+    approvals.last = _proven(shard.proof, own, report, index=report.size - 1)
     return report
+
+
+def _proven(proof: bytes | None, own: Sequence[Verifier], report: VerifyReport, *, index: int) -> Body:
+    """What is left of a pruned shard's entries: its first and its last. Raises Tampered."""
+    which = "first" if index == 0 else "last"
+    if proof is None:
+        raise Tampered(f"The proof of its {which} entry is missing.", advice=_ADVICE)
+    receipt = parse_receipt(proof)
+    entry, checkpoint = open_receipt(receipt, own)
+    if (checkpoint.size, checkpoint.root, receipt.index) != (report.size, report.root, index):
+        raise Tampered(f"The proof of its {which} entry is not against its last checkpoint.", advice=_ADVICE)
+    return decode_leaf(entry)
 
 
 def _pruned_by(shard: Shard, report: VerifyReport, approvals: Approvals) -> tuple[str, int] | None:
@@ -194,6 +210,8 @@ def _named_key(shards: Sequence[Shard], teller: int, told: int, others: Sequence
 
 def _first(shard: Shard) -> Body:
     with contextlib.suppress(TransferError):
+        if shard.opening is not None:
+            return decode_leaf(parse_receipt(shard.opening).entry or b"")
         return decode_leaf(shard.reader.entries(0, 1)[0])
     return {}
 

@@ -298,6 +298,13 @@ def _file_in_archive(room: Room) -> None:
     (_archive(room) / "extra.txt").write_text("x")
 
 
+def _proof_damaged(room: Room) -> None:
+    proof = _archive(room) / "opened.tlog-proof"
+    content = proof.read_bytes()
+    proof.unlink()
+    proof.write_bytes(content.replace(b"index 0", b"index 1"))
+
+
 def _nested(room: Room) -> None:
     (_archive(room) / "archive" / "2098").mkdir(parents=True)
 
@@ -314,6 +321,7 @@ FOLDER = {
     "without entries": (_without_entries, "no entry says that they were pruned"),
     "something else": (_something_else, "has no place in a log"),
     "file in the archive": (_file_in_archive, "has no place in a log"),
+    "proof damaged": (_proof_damaged, "proof|receipt|signature|entry"),
     "nested archive": (_nested, "has no place in a log"),
 }
 

@@ -128,6 +128,16 @@ def test_campaigns_and_devices(room: Room) -> None:
     fits("devices", room.must("device", "list", "--json").json)
 
 
+def test_shards_and_holds(room: Room) -> None:
+    who = ("--as", "helen", "--reason", "a test", "--json")
+    holds = room.must("audit", "hold", "set", *who).json
+    fits("audit-hold", holds)
+    fits("audit-rotate", room.must("audit", "rotate", *who).json)
+    fits("audit-verify", room.must("audit", "verify", "--json").json)
+    fits("audit-hold", room.must("audit", "hold", "list", "--json").json)
+    fits("audit-hold", room.must("audit", "hold", "release", holds["holds"][0]["hold"], *who).json)
+
+
 def test_policy(room: Room) -> None:
     fits("policy-check", room.must("policy", "check", "--json").json)
     fits("policy-check", call("policy", "check", room.workspace.policy_file, "--json").json)

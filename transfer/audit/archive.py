@@ -15,7 +15,7 @@ from pathlib import Path
 from transfer.audit.notes import Verifier
 from transfer.audit.proving import receipt_at
 from transfer.audit.reader_database import DatabaseReader
-from transfer.audit.reader_folder import ARCHIVE, SEALED, FolderReader
+from transfer.audit.reader_folder import ARCHIVE, OPENED, SEALED, FolderReader
 from transfer.audit.receipts import render_receipt
 from transfer.audit.shards import is_switching, label_of
 from transfer.audit.verify import verify_log
@@ -44,17 +44,21 @@ def archive_rows(db: Database, verifier: Verifier) -> None:
 
 
 def archive_folder(db: Database, log: Path, verifier: Verifier) -> None:
-    """All files and the proof of the last entry in `archive/<label>/`, verified. Raises Tampered, Unavailable."""
+    """All files, with proofs of the first and the last entry, in `archive/<label>/`. Raises Tampered, Unavailable."""
     target = log / ARCHIVE / label_of(verifier.name)
     if not target.exists():
         unfinished = target.with_name(TEMPORARY_PREFIX + target.name)
         with db.read() as tx:
             head = journal.head(tx)
-            proof = render_receipt(receipt_at(tx, head.size - 1, size=head.size, note=head.signed_note))
+            first, last = (
+                render_receipt(receipt_at(tx, index, size=head.size, note=head.signed_note)).encode()
+                for index in (0, head.size - 1)
+            )
         with world_errors(_DOING):
             shutil.rmtree(unfinished, ignore_errors=True)
             _link_files(log, unfinished)
-            replace_file(unfinished / SEALED, proof.encode(), mode=0o644)
+            replace_file(unfinished / OPENED, first, mode=0o644)
+            replace_file(unfinished / SEALED, last, mode=0o644)
             sync_all_folders(unfinished)
         verify_log(FolderReader(unfinished), [verifier], origin=verifier.name)
         with world_errors(_DOING):

@@ -35,9 +35,10 @@ CHECKPOINT = "checkpoint"
 VKEY = "log.vkey"
 ARCHIVE = "archive"  # the folder of the sealed shards, in that of the running one (`audit.shards`)
 SEALED = "sealed.tlog-proof"  # only in a sealed one: the proof of its last entry
+OPENED = "opened.tlog-proof"  # and that of its first
 
 _FOLDER = re.compile(r"tile(/(entries|[0-7])(/x[0-9]{3}){0,6}(/[0-9]{3}\.p)?)?")
-_BESIDE = frozenset({CHECKPOINT, VKEY, SEALED})
+_BESIDE = frozenset({CHECKPOINT, VKEY, SEALED, OPENED})
 _MAX_BUNDLE_BYTES = WIDTH * (MAX_ENTRY_BYTES + 2)
 
 
@@ -70,6 +71,10 @@ class FolderReader:
     def sealed(self) -> bytes | None:
         """The proof of a sealed shard's last entry, as it lies there; None if there is none."""
         return self._read(SEALED, 2 * MAX_NOTE_BYTES)
+
+    def opened(self) -> bytes | None:
+        """The proof of a sealed shard's first entry, as it lies there; None if there is none."""
+        return self._read(OPENED, 2 * MAX_NOTE_BYTES)
 
     def is_pruned(self) -> bool:
         """Whether it is a sealed shard whose entries are not here any more, only their hashes."""

@@ -1,7 +1,7 @@
 """Shards: one log after the other, each sealed and announcing the next; the names, and where the sealed ones lie.
 
     log/                       the running shard
-    log/archive/<label>/       a sealed one: the same files, and `sealed.tlog-proof`, the proof of its last entry
+    log/archive/<label>/       a sealed one: the same files, and the proofs of its first and its last entry
 
 The origin of a shard ends with the year of its opening (`…/audit/2026`), a second one of the same year with a number
 (`…/audit/2026.2`); the last segment is its label. A log whose origin has no year is labelled `first`.

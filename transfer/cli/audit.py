@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transfer.cli import audit_entries, audit_export, audit_rotate, audit_show, audit_verifier
+from transfer.cli import audit_entries, audit_export, audit_hold, audit_rotate, audit_show, audit_verifier
 from transfer.cli.audit_report import facts, tell
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
 from transfer.cli.output import hint, print_json, say, table
@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     audit_export.register(group)
     group.command("adopt")(adopt)
     audit_rotate.register(group)
+    audit_hold.register(group)
     app.add_typer(group, name="audit")
 
 

@@ -41,6 +41,7 @@ def gateway(
     from transfer.cli.live import Live
     from transfer.footing import Footing
     from transfer.program_log import configure
+    from transfer.retention import prune_old
     from transfer.rotation import settle
     from transfer.selfcheck import SelfCheck
     from transfer.store.lock import hold_workspace
@@ -51,6 +52,7 @@ def gateway(
     with hold_workspace(site.workspace.lock, clock=site.clock):
         _tell_begun()
         settle(site)  # a new year's shard of the log, and what a crash left of one; a confined process writes no key
+        prune_old(site)
         live = Live(site, quiet=not show)  # looks for the demo's key, which a confined process cannot
         folders = [source.folder for source in site.settings.sources] + [site.settings.release.folder]
         prepare_folder(site.workspace.receipts, site.db)

@@ -1,0 +1,134 @@
+"""Retention of the log: the entries of old sealed shards go, their hashes, checkpoints and keys stay.
+
+    entry      `shard.pruned` in the running shard, signed and published
+    bundles    archive/<label>/tile/entries leaves the folder in one step, then file by file
+    rows       state/db/log-<label>.db is removed, with the openings that were left
+
+What enters: a workspace that the caller holds, and how many days a sealed shard is kept. What leaves: fewer files.
+After a crash the next start goes on with whatever an entry says was pruned. While a legal hold stands nothing goes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+from transfer.audit.entries import Leaf, parse_leaf
+from transfer.audit.holds import holds
+from transfer.audit.keys import load_key
+from transfer.audit.notes import Ed25519Signer
+from transfer.audit.publish import Publisher
+from transfer.audit.reader_folder import ARCHIVE, FolderReader
+from transfer.audit.receipts import open_receipt, parse_receipt
+from transfer.audit.shards import archived
+from transfer.errors import Tampered
+from transfer.model.clock import parse_time
+from transfer.model.events import Event, EventName, Json
+from transfer.store import journal, shards
+from transfer.store.database import ReadTx
+from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
+from transfer.store.restored import restored_from
+from transfer.wiring import LOG_KEY, Site
+
+_DOING = "pruning a sealed log"
+_MOST = 100_000
+
+
+def prune(site: Site, signer: Ed25519Signer, *, keep: timedelta) -> list[str]:
+    """Prunes what was sealed longer ago than `keep`, nothing if that is zero; the labels of what went.
+
+    Raises Tampered if a sealed shard does not show when it was sealed, Unavailable if the disk refuses.
+    """
+    with site.db.read() as tx:
+        if holds(tx):
+            return []
+        told = pruned_labels(tx)
+    due = [reader for reader in archived(site.workspace.log) if keep and _is_due(reader, site, keep)]
+    fresh = [reader for reader in due if reader.folder.name not in told]
+    for reader in fresh:
+        _tell(site, reader)
+    publisher = Publisher(db=site.db, log_dir=site.workspace.log, signer=signer, origin=signer.name, clock=site.clock)
+    if fresh:
+        publisher.check_start()
+        publisher.sign()
+        publisher.publish()
+    # After a crash from here on the entry is there, and this is done again.
+    gone = [reader.folder.name for reader in fresh]
+    for label in dict.fromkeys([*told, *gone]):
+        _remove(site.workspace.log / ARCHIVE / label)
+        shards.remove_archive(site.workspace.database, label)
+    return gone
+
+
+def prune_old(site: Site) -> list[str]:
+    """What the settings say, before a gateway starts its loops; nothing of a restored workspace. Raises as `prune`."""
+    with site.db.read() as tx:
+        if restored_from(tx) is not None:
+            return []
+    signer = load_key(site.workspace.keys / LOG_KEY)
+    return prune(site, signer, keep=timedelta(days=site.settings.log.keep_days))
+
+
+def pruned_labels(tx: ReadTx) -> list[str]:
+    """Of which sealed shards the running one says that they were pruned."""
+    labels: list[str] = []
+    for leaf in (_leaf(tx, 0), *(_leaf(tx, row.index) for row in _pruned_rows(tx))):
+        facts = leaf.body.get("facts", {}) if leaf is not None else {}
+        if leaf is not None and leaf.event == EventName.SHARD_PRUNED.value:
+            labels.append(str(facts["label"]))
+        elif leaf is not None and leaf.event == EventName.SHARD_OPENED.value:
+            labels += [str(label) for label in facts.get("pruned", [])]
+    return labels
+
+
+def _pruned_rows(tx: ReadTx) -> list[journal.IndexRow]:
+    return list(reversed(journal.find(tx, events=(EventName.SHARD_PRUNED.value,), limit=_MOST)))
+
+
+def _leaf(tx: ReadTx, index: int) -> Leaf | None:
+    leaves = journal.leaves(tx, index, index + 1)
+    return parse_leaf(leaves[0]) if leaves else None
+
+
+def _is_due(reader: FolderReader, site: Site, keep: timedelta) -> bool:
+    return parse_time(_sealed(reader).at) + keep < site.clock.now()
+
+
+def _sealed(reader: FolderReader) -> Leaf:
+    """The last entry, by its proof. Raises Tampered."""
+    proof, key = reader.sealed(), reader.own_key()
+    if proof is None or key is None:
+        raise Tampered(
+            f"The proof that {reader.folder.name} was sealed is missing.", advice="Run `transfer audit verify`."
+        )
+    return parse_leaf(open_receipt(parse_receipt(proof), [key])[0])
+
+
+def _tell(site: Site, reader: FolderReader) -> None:
+    """Raises Tampered."""
+    proof, key = reader.sealed() or b"", reader.own_key()
+    _, checkpoint = open_receipt(parse_receipt(proof), [] if key is None else [key])
+    facts: dict[str, Json] = {
+        "label": reader.folder.name,
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "sealed_at": _sealed(reader).at,
+    }
+    with site.db.write() as tx:
+        site.log.append(tx, Event(name=EventName.SHARD_PRUNED, facts=facts))
+
+
+def _remove(folder: Path) -> None:
+    """The bundles leave the shard's folder in one step, so that a reader finds all of them or none."""
+    bundles = folder / "tile" / "entries"
+    leaving = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}-entries")
+    with world_errors(_DOING):
+        if bundles.exists():
+            shutil.rmtree(leaving, ignore_errors=True)
+            os.rename(bundles, leaving)
+            sync_folder(bundles.parent)
+            sync_folder(leaving.parent)
+        shutil.rmtree(leaving, ignore_errors=True)
