@@ -6,6 +6,7 @@ salted commitments, which nobody can open afterwards.
 
     begin    one transaction: the entry, the directory's row, the openings in the log, the words behind statements
     scrub    many small ones: the rows of their items, so that a running gateway never waits long
+    archives the openings in the rows of sealed shards
     finish   notices in `feedback/`, copies kept by migrations, then the bytes in write-ahead log and free pages
 
 A crash after `begin` leaves an erasure that is marked as unfinished; every step can be repeated, and `resume` does.
@@ -13,12 +14,13 @@ A crash after `begin` leaves an erasure that is marked as unfinished; every step
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from transfer.approvals.decisions import without_words
-from transfer.approvals.erasable import drop_openings, drop_words, mentions
+from transfer.approvals.erasable import drop_archived_openings, drop_openings, drop_words, mentions
 from transfer.approvals.wording import clean_name, clean_text
 from transfer.audit.holds import require_no_hold
 from transfer.errors import Misuse, NotSo
@@ -27,10 +29,11 @@ from transfer.model.events import EntryRef, Event, EventName, Json
 from transfer.model.identifiers import ItemId, PersonId
 from transfer.store import erasures
 from transfer.store.adoption import SETTINGS, adopted
-from transfer.store.database import ReadTx, WriteTx
+from transfer.store.database import Database, ReadTx, WriteTx
 from transfer.store.directory import PersonRow
 from transfer.store.lock import who_holds
 from transfer.store.noticeboard import Noticeboard
+from transfer.store.shards import archives
 from transfer.wiring import Site
 
 _BATCH = 200
@@ -147,6 +150,7 @@ def scrub_and_finish(site: Site, people: Iterable[PersonId]) -> None:
     with site.db.write() as tx:
         erasures.scrub_releases(tx)
     Noticeboard(site.workspace.feedback).take_down(items)
+    _scrub_archives(site, wanted)
     site.db.remove_kept_copies()
     site.db.purge()
     with site.db.write() as tx:
@@ -205,6 +209,17 @@ def _scrub_items(site: Site, person: PersonId) -> None:
     while last:
         with site.db.write() as tx:
             last = erasures.scrub_items(tx, person, after=last, limit=_BATCH, reword=without_words)
+
+
+def _scrub_archives(site: Site, people: Iterable[PersonId]) -> None:
+    with site.db.read() as tx:
+        theirs = {person: erasures.items_of(tx, person) for person in people}
+    for path in archives(site.workspace.database).values():
+        with contextlib.closing(Database.open(path)) as archived:
+            with archived.write() as tx:
+                for person, items in theirs.items():
+                    drop_archived_openings(tx, person, items)
+            archived.purge()
 
 
 def _copies(tx: ReadTx, row: PersonRow) -> tuple[Copy, ...]:

@@ -171,6 +171,25 @@ def test_nothing_of_them_is_left_and_everything_still_verifies(zoras: Room) -> N
     assert holds(zoras.workspace.feedback, "erased") == {}
 
 
+def test_sealed_shards_are_reached_too(zoras: Room) -> None:
+    person = person_called(zoras, NAME)
+    before = openings(zoras)
+    theirs = [text for name in (NAME, *FILES, "zora-words") for text in opened(before, name)]
+    words = opened(before, TEXTS[1])  # of the withdrawal of one of theirs: about nobody else
+    others = [*opened(before, "other.txt"), *opened(before, "Nora Quill")]
+    assert theirs
+    assert words
+    zoras.must("audit", "rotate", "--as", "helen", "--reason", "A new year.")
+    [archive] = zoras.workspace.db.glob("log-*.db")
+    assert set(holds(zoras.workspace.state, *theirs, *words)) == {*theirs, *words}
+    let_go(zoras, person)
+    erase(zoras)
+    gone = [NAME, *FILES[1:], "zora-words", "zora-post", TEXTS[1], *theirs, *words]
+    assert holds(zoras.workspace.state, *gone) == {}
+    assert {str(archive)} == {file for files in holds(archive.parent, *others).values() for file in files}
+    zoras.must("audit", "verify")
+
+
 def test_what_left_the_device_later_is_erased_by_the_same_command(zoras: Room) -> None:
     person, released = person_called(zoras, NAME), zoras.items()["zora-garden.txt"].item
     let_go(zoras, person)

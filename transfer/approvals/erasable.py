@@ -45,12 +45,27 @@ def mentions(tx: ReadTx, name: str) -> list[int]:
 
 def drop_openings(tx: WriteTx, person: PersonId) -> int:
     """Drops the openings in entries by or about this person, and about their items; how many."""
+    return erasures.drop_openings(tx, _by_or_about(tx, person)) + erasures.drop_openings_of_items(tx, person)
+
+
+def drop_archived_openings(tx: WriteTx, person: PersonId, theirs: frozenset[ItemId]) -> int:
+    """The same in the rows of a sealed shard, which know entries only: `theirs` are the items of this person.
+
+    Goes for what opens the words of statements about nothing but their items, too.
+    """
+    entries = _by_or_about(tx, person) + erasures.entries_of_items(tx, theirs)
+    for index in erasures.entries_named(tx, [EventName.STATEMENT_ACCEPTED.value]):
+        if _is_theirs(read_unverified(_facts(tx, index)["statement"]), person, theirs):
+            entries.append(index)
+    return erasures.drop_openings(tx, entries)
+
+
+def _by_or_about(tx: ReadTx, person: PersonId) -> list[int]:
     entries: list[int] = []
     for index, event in erasures.entries_by(tx, person):
         about = _facts(tx, index).get("person") if event in _NOT_THEIRS else person
         entries += [index] if about == person else []
-    entries += [index for index in erasures.entries_named(tx, _ABOUT) if _facts(tx, index).get("person") == person]
-    return erasures.drop_openings(tx, entries) + erasures.drop_openings_of_items(tx, person)
+    return entries + [i for i in erasures.entries_named(tx, _ABOUT) if _facts(tx, i).get("person") == person]
 
 
 def drop_words(tx: WriteTx, person: PersonId, *, desk: Desk) -> tuple[int, int, set[ItemId]]:

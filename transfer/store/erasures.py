@@ -131,6 +131,14 @@ def entries_by(tx: ReadTx, person: PersonId) -> list[tuple[int, str]]:
     return [(row.i, row.event) for row in tx.connection.execute(query.order_by(AUDIT_INDEX.c.i))]
 
 
+def entries_of_items(tx: ReadTx, items: Iterable[ItemId]) -> list[int]:
+    """The numbers of all entries about these items."""
+    found: list[int] = []
+    for chunk in _chunks(sorted(set(items))):
+        found += tx.connection.scalars(select(AUDIT_INDEX.c.i).where(AUDIT_INDEX.c.item.in_(chunk)))
+    return found
+
+
 def entries_named(tx: ReadTx, events: Iterable[str]) -> list[int]:
     """The numbers of all entries of these kinds."""
     query = select(AUDIT_INDEX.c.i).where(AUDIT_INDEX.c.event.in_(list(events))).order_by(AUDIT_INDEX.c.i)
