@@ -272,7 +272,7 @@ def test_what_is_not_signed_is_left_out_and_said(room: Room, tmp_path: Path) -> 
     room.must("pause", "--as", "helen", "--key", room.key, "--reason", "a test")
     answer = room.must("audit", "export", "--all", "--jsonl")
     assert "gateway.paused" not in answer.out
-    assert "1 newer entries that are not signed yet" in answer.err
+    assert "not signed yet: 1 newer entry;" in answer.err
     room.publish()
     assert "gateway.paused" in room.must("audit", "export", "--all", "--jsonl").out
 

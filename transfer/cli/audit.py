@@ -51,7 +51,9 @@ def verify(
     vkey: VkeyOption = None,
     older: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A checkpoint you kept: it must be the beginning of this log."),
+        typer.Option(
+            "--older", "--since", metavar="FILE", help="A checkpoint you kept: it must be the beginning of this log."
+        ),
     ] = None,
     origin: Annotated[str, typer.Option(metavar="NAME", help="The name that the log must have.")] = "",
     first_approver: Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site
-from transfer.cli.output import hint, print_json, say
+from transfer.cli.output import counted, hint, print_json, say
 from transfer.errors import Misuse, TransferError
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def export(
     else:
         _tell(done, out)
     if done.unsigned:
-        tell(
-            f"Left out: {done.unsigned} newer entries that are not signed yet; a running gateway signs within a second."
-        )
+        tell(f"Left out, not signed yet: {counted(done.unsigned, 'newer entry')}; a running gateway signs in a second.")
 
 
 def is_pack(path: Path) -> bool:
@@ -113,7 +111,8 @@ def verify_pack(
     say(f"  governing   {report.governing:,} entries that approvals rest on")
     say(f"  time        {report.first_at} to {report.last_at}")
     say(f"  proofs      {report.entries:,}, each to the root signed by {', '.join(report.signatures_checked)}")
-    say(f"  approvals   {audit.releases} releases, each covered by signatures; {report.statements} statements")
+    releases, statements = counted(audit.releases, "release"), counted(report.statements, "statement")
+    say(f"  approvals   {releases}, each covered by signatures; {statements}")
     say(f"  disclosures {report.disclosures} of {report.commitments} names and texts are opened")
     say(f"  policies    {report.policies} of {report.policies + report.policies_missing} texts are here")
     say(f"  begins with the first approver {_vkey(audit.first) or '(nobody is enrolled)'}")

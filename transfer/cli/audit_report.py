@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transfer.cli.output import say
+from transfer.cli.output import counted, say
 
 if TYPE_CHECKING:
     from transfer.approvals.authority import Root
@@ -72,13 +72,14 @@ def tell(audit: Audit) -> None:
     say(f"  published   {_counts(folder)}")
     if audit.database is not None:
         say(f"  database    {_counts(audit.database)}")
-    say(f"  approvals   {covered.releases} releases, each covered by signatures; {covered.statements} statements")
+    releases, statements = counted(covered.releases, "release"), counted(covered.statements, "statement")
+    say(f"  approvals   {releases}, each covered by signatures; {statements}")
     say(f"  begins with the first approver {_vkey(covered.first) or '(nobody is enrolled yet)'}")
     unsigned = audit.database.unpublished if audit.database is not None else folder.unpublished
     if unsigned:
-        say(f"  {unsigned} newer entries are not signed yet, as after a crash or while a gateway runs.")
+        say(f"  Not signed yet, as after a crash or while a gateway runs: {counted(unsigned, 'newer entry')}.")
     if folder.unfinished:
-        say(f"  {folder.unfinished} files are half written, as after a crash; the next start tidies them up.")
+        say(f"  Half written, as after a crash: {counted(folder.unfinished, 'file')}; the next start tidies up.")
     if folder.pinned is not None:
         say(f"  The checkpoint you kept, of {folder.pinned} entries, is its beginning.")
     if audit.database is None and covered.first is not None:

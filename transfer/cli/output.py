@@ -82,6 +82,12 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]], *, empty: str)
     console().print(drawn)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 entry`, `1,000 entries`: the number with its word. `what` is a singular that takes an s, or ends with y."""
+    several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number:,} {what if number == 1 else several}"
+
+
 def readable_size(size: int) -> str:
     """`1.4 MB`, with decimal units as file managers show them."""
     amount = float(size)
