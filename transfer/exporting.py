@@ -28,11 +28,12 @@ from transfer.audit.pack_read import read_pack
 from transfer.audit.pack_readme import render_readme
 from transfer.audit.pack_verify import PackReport, verify_pack
 from transfer.audit.pack_zip import render_zip
-from transfer.errors import Misuse, Tampered
+from transfer.errors import Misuse, NotSo, Tampered
 from transfer.model.events import Event, EventName, Json
 from transfer.policy.canonical import hashed_text
 from transfer.store import journal
 from transfer.store.adoption import kept_policy_text
+from transfer.store.database import ReadTx
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors, write_all
 from transfer.wiring import Site
 
@@ -95,7 +96,8 @@ def export_pack(
 ) -> Exported:
     """Writes an evidence pack of the signed entries to a new file. `key` is the log's.
 
-    Raises Misuse if there is a file already, NotSo if no signed entry fits, Tampered if the log does not verify.
+    Raises Misuse if there is a file already, NotSo if no signed entry fits or the log has sealed shards, Tampered if it
+    does not verify.
     """
     if os.path.lexists(out):
         raise Misuse(f"There is something at {out} already.", advice=_NAME_ANOTHER)
@@ -104,6 +106,7 @@ def export_pack(
         return hashed_text(site.policy) if digest == site.policy.sha256 else kept_policy_text(tx, digest)
 
     with site.db.read() as tx:
+        _refuse_later_shard(tx)
         chosen = choose(tx, selection)
         files, missing = evidence(tx, chosen, disclose=disclose, policy_text=policy_text)
         unsigned = journal.head(tx).size - chosen.size
@@ -196,6 +199,16 @@ def _describe(site: Site, files: dict[str, bytes], manifest: pack.Manifest, key:
         came = pack.handy_digests(files)
         files[pack.MANIFEST] = pack.render_manifest(replace(manifest, files=came))
         expected = expected or _verifier_says(site, files, key)
+
+
+def _refuse_later_shard(tx: ReadTx) -> None:
+    """A pack is a part of one shard, and its verifier knows only of approvals that were given in that one."""
+    if any(row.event == EventName.SHARD_OPENED.value for row in journal.index_rows(tx, 0, 1)):
+        raise NotSo(
+            "Packs are made of a log's first shard only so far, and this log has been sealed since.",
+            advice="Hand over the folder `log/` as it is: `transfer audit verify` checks all of it, and receipts prove "
+            "single entries. `--jsonl` still writes the entries.",
+        )
 
 
 def _verifier_says(site: Site, files: Mapping[str, bytes], key: Ed25519Verifier) -> list[str]:
