@@ -1,4 +1,7 @@
-"""For all tests: with TRANSFER_TESTS_SKIP_NOTHING=1, as in CI, a test that would be skipped fails with its reason."""
+"""For all tests: with TRANSFER_TESTS_SKIP_NOTHING=1, as in CI, a test that would be skipped fails with its reason.
+
+No example of a property test has a time of its own: a busy machine is no defect.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 SKIP_NOTHING = os.environ.get("TRANSFER_TESTS_SKIP_NOTHING") == "1"
 

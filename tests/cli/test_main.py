@@ -16,7 +16,8 @@ from tests.cli.rooms import Room, call
 from transfer.cli.catalogue import COMMANDS, HIDDEN
 from transfer.cli.main import app
 
-PARTS = {"audit_entries", "audit_export", "audit_show", "audit_verifier"}  # these add to the group of another module
+# These add to the group of another module.
+PARTS = {"audit_entries", "audit_export", "audit_hold", "audit_rotate", "audit_show", "audit_verifier"}
 HEAVY = ("sqlalchemy", "pydantic", "PIL", "av", "cryptography", "rich", "structlog", "watchdog", "msgraph")
 
 

@@ -29,12 +29,13 @@ def sentence(entry: ShownEntry, names: Mapping[str, str]) -> str:
 
 
 def _sealed(told: Telling) -> str:
-    return f"The log was sealed{told.by_whom}; it goes on as {told.facts['next']['origin']}."
+    following = told.facts.get("next") or {}
+    return f"The log was sealed{told.by_whom}; it goes on as {following.get('origin')}."
 
 
 def _opened(told: Telling) -> str:
-    before = told.facts["previous"]
-    return f"The log goes on from {before['origin']}, which has {before['size']} entries."
+    before = told.facts.get("previous") or {}
+    return f"The log goes on from {before.get('origin')}, which has {before.get('size')} entries."
 
 
 def _spooled(told: Telling) -> str:
