@@ -38,6 +38,13 @@ ELSEWHERE = {
     EventName.EVIDENCE_EXPIRED,
     EventName.FEEDBACK_EXPIRED,
     EventName.EXPORT_MADE,
+    EventName.SHARD_SEALED,  # shards and holds: test_shards.py, test_retention.py
+    EventName.SHARD_OPENED,
+    EventName.SHARD_PRUNED,
+    EventName.STATEMENT_CARRIED,
+    EventName.FILE_CARRIED,
+    EventName.HOLD_SET,
+    EventName.HOLD_RELEASED,
 }
 
 
