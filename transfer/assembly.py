@@ -89,7 +89,7 @@ def build_gateway(
         ),
         post=post,
         worklist=worklist,
-        workers=worker_count(site.settings),
+        workers=worker_count(site.settings) + 1,  # while one waits for the disk, the others keep the cores busy
         publish_seconds=site.settings.log.publish_seconds,
         settings_sha256=Sha256(site.settings.sha256),
         valve_complete=support.complete,
