@@ -19,25 +19,19 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from transfer.sandbox.confine import ChildLimits
-from transfer.sandbox.wire import (
+from transfer.sandbox.replies import ExamineReply, Failure, GaveUp, RebuildReply, Reply, ResidueReply, render_reply
+from transfer.sandbox.requests import (
     DESCRIPTORS,
-    MAX_MESSAGE,
-    ExamineReply,
     ExamineRequest,
-    Failure,
-    GaveUp,
-    RebuildReply,
     RebuildRequest,
-    Reply,
     Request,
-    ResidueReply,
     ResidueRequest,
     Rest,
     Role,
     SheetRequest,
     parse_request,
-    render_reply,
 )
+from transfer.sandbox.strict import MAX_MESSAGE
 from transfer.sandbox.zygote import Work, serve
 
 _MOST_DESCRIPTORS = 2

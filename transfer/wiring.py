@@ -24,7 +24,7 @@ from transfer.policy.rules import Policy
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
 from transfer.sandbox.profiles import GatewayPaths, GuardPaths
-from transfer.sandbox.wire import Role
+from transfer.sandbox.requests import Role
 from transfer.settings import ScannerKind, Settings, ValveMode, guard_socket, load_settings
 from transfer.store.adoption import POLICY, adopted
 from transfer.store.blobs import Blobs

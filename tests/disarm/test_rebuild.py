@@ -27,7 +27,8 @@ from transfer.model.names import safe_name
 from transfer.model.states import Arrival, Arrived, Examined, Kind, Rebuilt, Spooled
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
-from transfer.sandbox.wire import RebuildReply, ResidueReply, Role
+from transfer.sandbox.replies import RebuildReply, ResidueReply
+from transfer.sandbox.requests import Role
 from transfer.store.blobs import Blobs
 
 

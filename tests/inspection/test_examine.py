@@ -24,7 +24,7 @@ from transfer.model.names import safe_name
 from transfer.model.states import Arrival, Arrived, Examined, Kind, RawBlob, Spooled
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import LeasedChild, Pool
-from transfer.sandbox.wire import Role
+from transfer.sandbox.requests import Role
 from transfer.store.blobs import Blobs
 
 

@@ -14,7 +14,7 @@ from transfer.model.limits import MediaLimits
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
 from transfer.sandbox.profiles import kernel_support
-from transfer.sandbox.wire import Role
+from transfer.sandbox.requests import Role
 
 HOSTILE = (sys.executable, "-P", "-m", "tests.sandbox.hostile")
 LIMITS = MediaLimits(**{each.name: 1 for each in dataclasses.fields(MediaLimits)})

@@ -20,7 +20,8 @@ from transfer.child import Hands, Kept, work_with
 from transfer.model.findings import Code, Finding
 from transfer.model.media import Format, MediaFacts, RebuildFacts
 from transfer.sandbox.confine import ChildLimits
-from transfer.sandbox.wire import ExamineReply, ExamineRequest, RebuildReply, RebuildRequest
+from transfer.sandbox.replies import ExamineReply, RebuildReply
+from transfer.sandbox.requests import ExamineRequest, RebuildRequest
 from transfer.sandbox.zygote import Work, serve
 
 LINK = 3  # the child's own socket

@@ -18,7 +18,7 @@ from transfer.model.media import Family, Format
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
 from transfer.sandbox.profiles import kernel_support
-from transfer.sandbox.wire import Role
+from transfer.sandbox.requests import Role
 
 pytestmark = pytest.mark.skipif(not kernel_support().complete, reason="this kernel cannot confine children")
 

@@ -13,7 +13,7 @@ from transfer.model.media import Format
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault
 from transfer.sandbox.pool import LeasedChild, Pool
-from transfer.sandbox.wire import ExamineReply
+from transfer.sandbox.replies import ExamineReply
 
 HARMLESS = {"a thread", "its own clock", "private memory"}
 

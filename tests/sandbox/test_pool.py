@@ -23,7 +23,7 @@ from transfer.sandbox.faults import ChildFault
 from transfer.sandbox.handover import handed_over, is_only_writer
 from transfer.sandbox.pool import LeasedChild, Pool
 from transfer.sandbox.profiles import GatewayPaths, confine_gateway
-from transfer.sandbox.wire import Role
+from transfer.sandbox.requests import Role
 
 
 def pid_of(child: LeasedChild, raw: int, deed: str = ".good") -> int:

@@ -13,26 +13,27 @@ from hypothesis import strategies as st
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts, RebuildFacts, StreamFacts
-from transfer.sandbox.strict import LARGEST, Malformed, clean_number, clean_text, clean_word
-from transfer.sandbox.wire import (
-    MAX_MESSAGE,
+from transfer.sandbox.replies import (
     ExamineReply,
-    ExamineRequest,
     Failure,
     GaveUp,
     RebuildReply,
-    RebuildRequest,
     Reply,
-    Request,
     ResidueReply,
+    parse_reply,
+    render_reply,
+)
+from transfer.sandbox.requests import (
+    ExamineRequest,
+    RebuildRequest,
+    Request,
     ResidueRequest,
     Rest,
     SheetRequest,
-    parse_reply,
     parse_request,
-    render_reply,
     render_request,
 )
+from transfer.sandbox.strict import LARGEST, MAX_MESSAGE, Malformed, clean_number, clean_text, clean_word
 
 NUMBERS = st.integers(0, LARGEST)
 WORDS = st.from_regex(r"[a-z][a-z0-9_.+-]{0,20}", fullmatch=True)

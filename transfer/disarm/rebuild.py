@@ -25,7 +25,7 @@ from transfer.model.identifiers import Sha256
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format, MediaFacts, RebuildFacts
 from transfer.model.states import CleanBlob, Examined, Rebuilt
-from transfer.sandbox.wire import RebuildReply, ResidueReply
+from transfer.sandbox.replies import RebuildReply, ResidueReply
 
 _LEAST_SECONDS = 60.0
 _BYTES_A_SECOND = 10 << 20  # a slow disk's pace; a film is rebuilt and read again at ten times this on a small machine

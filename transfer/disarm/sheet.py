@@ -16,7 +16,7 @@ from transfer.model.identifiers import Sha256
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format
 from transfer.model.states import CleanBlob
-from transfer.sandbox.wire import RebuildReply
+from transfer.sandbox.replies import RebuildReply
 from transfer.store.durable import world_errors
 
 MAX_BYTES = 16 << 20

@@ -16,7 +16,7 @@ from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import Sha256
 from transfer.model.limits import MediaLimits
 from transfer.model.states import Examined, Spooled
-from transfer.sandbox.wire import ExamineReply
+from transfer.sandbox.replies import ExamineReply
 
 EXAMINE_SECONDS = 60.0  # for one file; the largest allowed film takes a few
 

@@ -9,8 +9,8 @@ import signal
 
 from transfer.errors import Refusal
 from transfer.model.findings import Code, Finding
+from transfer.sandbox.replies import Failure, GaveUp
 from transfer.sandbox.strict import clean_text
-from transfer.sandbox.wire import Failure, GaveUp
 
 _SENTENCES = {
     Code.SANDBOX_CRASHED: "The program that opened this file in the sandbox crashed",

@@ -25,23 +25,18 @@ from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault, fault_of_ending, fault_of_giving_up
 from transfer.sandbox.handover import handed_over, is_only_writer
 from transfer.sandbox.nursery import ENTRY, Nursery
-from transfer.sandbox.strict import Malformed
-from transfer.sandbox.wire import (
-    ExamineReply,
+from transfer.sandbox.replies import ExamineReply, GaveUp, RebuildReply, Reply, ResidueReply, parse_reply
+from transfer.sandbox.requests import (
     ExamineRequest,
-    GaveUp,
-    RebuildReply,
     RebuildRequest,
-    Reply,
     Request,
-    ResidueReply,
     ResidueRequest,
     Rest,
     Role,
     SheetRequest,
-    parse_reply,
     render_request,
 )
+from transfer.sandbox.strict import Malformed
 from transfer.sandbox.worker import Silence, Silent, Worker
 
 _R = TypeVar("_R", ExamineReply, RebuildReply, ResidueReply)

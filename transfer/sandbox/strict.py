@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
+MAX_MESSAGE = 65536  # bytes, either way
 LARGEST = 2**53 - 1
 LONGEST = 120  # characters of any text that a child may write
 

@@ -15,8 +15,7 @@ import socket
 import time
 from enum import Enum, auto
 
-from transfer.sandbox.strict import Malformed
-from transfer.sandbox.wire import MAX_MESSAGE
+from transfer.sandbox.strict import MAX_MESSAGE, Malformed
 
 _CUT_SHORT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 _DYING = 0.25  # seconds that a child whose socket has closed gets to end by itself, so that its status is its own
