@@ -205,6 +205,7 @@ class Line:
             scans=scans,
             campaign=standing,
             returning=returning,
+            size=arrived.arrival.size,
         )
         return decide(evidence, self.policy)
 

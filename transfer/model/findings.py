@@ -53,6 +53,14 @@ class Code(StrEnum):
     # rebuild
     REBUILD_FAILED = "rebuild-failed"
     RESIDUE = "residue"
+    # fitness for the platform that the device posts to: advice, known after inspection
+    PLATFORM_FORMAT = "platform-format"
+    PLATFORM_CODEC = "platform-codec"
+    PLATFORM_SIZE = "platform-size"  # points on a side
+    PLATFORM_SHAPE = "platform-shape"  # lying where the platform shows upright films
+    PLATFORM_RATE = "platform-rate"  # pictures a second
+    PLATFORM_LENGTH = "platform-length"
+    PLATFORM_BYTES = "platform-bytes"
     # decision
     RETURNING = "returning"
     CAMPAIGN_UNKNOWN = "campaign-unknown"

@@ -11,7 +11,7 @@ import hashlib
 import json
 
 from transfer.model.events import Json
-from transfer.policy.rules import Policy, Rule
+from transfer.policy.rules import Platform, Policy, Rule
 
 HEADER = "oneway-transfer/policy/v1\n"
 
@@ -37,6 +37,7 @@ def effective(policy: Policy) -> dict[str, Json]:
         },
         "rebuild": {"jpeg_quality": policy.quality},
         "retention": dataclasses.asdict(policy.retention),
+        **({"platform": _platform(policy.platform)} if policy.platform is not None else {}),
         "rules": {rule.id: _rule(rule) for rule in policy.rules},
     }
 
@@ -55,6 +56,11 @@ def sealed(policy: Policy) -> Policy:
 def hashed_text(policy: Policy) -> str:
     """What the digest of a sealed policy is the SHA-256 of: the whole of it, with everything that it extends."""
     return HEADER + policy.text
+
+
+def _platform(platform: Platform) -> dict[str, Json]:
+    lists: dict[str, Json] = {"formats": sorted(platform.formats), "codecs": sorted(platform.codecs)}
+    return dataclasses.asdict(platform) | lists
 
 
 def _rule(rule: Rule) -> dict[str, Json]:

@@ -18,6 +18,7 @@ from transfer.model.findings import Code, Finding, Reason, ScanAnswer, Severity,
 from transfer.model.limits import MediaLimits
 from transfer.model.marks import find_marks
 from transfer.model.media import Family, MediaFacts
+from transfer.policy.fitness import unfitness
 from transfer.policy.rules import STRICTNESS, CampaignStanding, Evidence, Policy, Rule, ScanDemand, floor
 from transfer.policy.wording import fill, limit_words
 
@@ -83,6 +84,9 @@ def decide(evidence: Evidence, policy: Policy) -> Verdict:
     words = [_word(finding, policy) for finding in _all_findings(evidence, policy)]
     if not any(word.reason.severity is Severity.REFUSE for word in words):
         words.extend(_nothing_to_judge(evidence, policy))
+    if not any(word.reason.severity is Severity.REFUSE for word in words) and evidence.media is not None:
+        advice = unfitness(evidence.media, evidence.size, policy.platform)  # of no use to whoever has to start over
+        words.extend(_word(finding, policy) for finding in advice)
     refused = any(word.reason.severity is Severity.REFUSE for word in words)
     waits = [word.waiting_for for word in words if word.reason.severity is Severity.HOLD and word.waiting_for]
     waiting_for = None if refused else min(waits, key=_PRECEDENCE.index, default=WaitingFor.APPROVAL)

@@ -19,7 +19,7 @@ from transfer.model.media import Format
 from transfer.model.spelling import nearest
 from transfer.policy.clauses import CLAUSES, require_clause
 from transfer.policy.decide import RESERVED_RULES
-from transfer.policy.rules import Rule, ScanDemand
+from transfer.policy.rules import Platform, Rule, ScanDemand
 from transfer.policy.wording import check_template
 from transfer.settings import ByteSize
 from transfer.strict_toml import StrictModel
@@ -126,6 +126,22 @@ class RebuildTable(StrictModel):
     jpeg_quality: Annotated[int, Field(ge=50, le=100)]
 
 
+class PlatformTable(StrictModel):
+    """`[platform]`: what the platform takes that the device posts to."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[ -~]+$")]
+    formats: Formats
+    codecs: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,24}$")], ...], Field(strict=False)]
+    least_side: Positive
+    most_side: Positive
+    least_rate: Positive
+    most_rate: Positive
+    seconds: Positive
+    image_bytes: ByteSize
+    video_bytes: ByteSize
+    upright: bool
+
+
 class RetentionTable(StrictModel):
     """`[retention]`."""
 
@@ -186,7 +202,15 @@ class WholePolicy(StrictModel):
     malware: MalwareTable
     rebuild: RebuildTable
     retention: RetentionTable
+    platform: PlatformTable | None = None
     rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", min_length=1, strict=False)]
+
+
+def platform_of(table: PlatformTable | None) -> Platform | None:
+    """The same as a part of the policy."""
+    if table is None:
+        return None
+    return Platform(**(table.model_dump() | {"formats": in_order(table.formats), "codecs": table.codecs}))
 
 
 class VariantMalware(StrictModel):
@@ -266,4 +290,5 @@ class OverlayPolicy(StrictModel):
     malware: MalwareChange = MalwareChange()
     rebuild: RebuildChange = RebuildChange()
     retention: RetentionChange = RetentionChange()
+    platform: PlatformTable | None = None
     rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", strict=False)] = ()

@@ -1,8 +1,8 @@
 """A site's overlay on a policy: it may tighten, never loosen, and every attempt is named. Pure but for the messages.
 
 Stricter means: a smaller limit, fewer formats, more markings, more signatures from fewer roles for a shorter time, a
-scan that is required, younger signatures, an answer higher up in note < hold < refuse. How long things are kept and
-how finely pictures are written is neither stricter nor laxer, so an overlay sets it freely.
+scan that is required, younger signatures, an answer higher up in note < hold < refuse. How long things are kept, how
+finely pictures are written and what the platform takes is neither stricter nor laxer: an overlay sets it freely.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from transfer.errors import Misuse
 from transfer.policy.decide import DEFAULT_RULE
-from transfer.policy.document import OverlayPolicy, in_order
+from transfer.policy.document import OverlayPolicy, in_order, platform_of
 from transfer.policy.rules import STRICTNESS, Approval, Malware, Markings, Policy, Rule, ScanDemand
 from transfer.strict_toml import Document
 
@@ -46,6 +46,7 @@ def tighten(base: Policy, overlay: OverlayPolicy, document: Document) -> Policy:
         quality=overlay.rebuild.jpeg_quality or base.quality,
         retention=dataclasses.replace(base.retention, **_given(overlay.retention)),
         rules=_rules(base, overlay, check, document),
+        platform=platform_of(overlay.platform) or base.platform,
     )
 
 

@@ -15,7 +15,7 @@ from transfer.model.findings import Code, Severity
 from transfer.model.limits import MediaLimits
 from transfer.model.spelling import nearest
 from transfer.policy.canonical import sealed
-from transfer.policy.document import OverlayPolicy, VariantPolicy, WholePolicy, in_order
+from transfer.policy.document import OverlayPolicy, VariantPolicy, WholePolicy, in_order, platform_of
 from transfer.policy.overlay import tighten
 from transfer.policy.rules import STRICTNESS, Approval, Malware, Markings, Policy, Retention, Rule, floor
 from transfer.strict_toml import Document, read_document
@@ -121,6 +121,7 @@ def _whole(document: Document) -> Policy:
         quality=whole.rebuild.jpeg_quality,
         retention=Retention(**whole.retention.model_dump()),
         rules=rules,
+        platform=platform_of(whole.platform),
     )
 
 

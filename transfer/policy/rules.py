@@ -138,6 +138,26 @@ class Markings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What the platform that the device posts to takes, as it documents it: for advice, never a reason to refuse.
+
+    `formats` are those in which files are dropped; sides in points, rates in pictures a second, sizes in bytes.
+    """
+
+    name: str
+    formats: tuple[Format, ...]
+    codecs: tuple[str, ...]
+    least_side: int
+    most_side: int
+    least_rate: int
+    most_rate: int
+    seconds: int
+    image_bytes: int
+    video_bytes: int
+    upright: bool  # films are shown upright, so that a lying one is shown small
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The policy in force. `text` is its canonical form, JSON; `sha256` is the digest of `text`."""
 
@@ -153,6 +173,7 @@ class Policy:
     quality: int  # of the JPEGs that are written, 1 to 100
     retention: Retention
     rules: tuple[Rule, ...]
+    platform: Platform | None = None  # None: no advice is given
     text: str = ""
     sha256: str = ""
     _by_code: Mapping[Code, Rule] = field(init=False, repr=False, compare=False)
@@ -192,3 +213,4 @@ class Evidence:
     scans: tuple[ScanResult, ...]
     campaign: CampaignStanding
     returning: bool
+    size: int = 0  # of the file as it came, in bytes; 0 where it is not known

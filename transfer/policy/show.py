@@ -15,7 +15,7 @@ from transfer.policy.canonical import effective
 from transfer.policy.clauses import CLAUSES, cite
 from transfer.policy.decide import APPROVAL_RULE, DEFAULT_RULE, NOT_ASKED_RULE
 from transfer.policy.explain import Story, explain
-from transfer.policy.rules import Policy, Rule, ScanDemand
+from transfer.policy.rules import Platform, Policy, Rule, ScanDemand
 from transfer.policy.wording import fill, limit_words, say_bytes, say_seconds
 
 _BUILT_IN = {
@@ -154,8 +154,21 @@ def _demands(policy: Policy) -> list[str]:
         f"  malware scan   {malware.scan.value}, signatures at most {malware.max_signature_age_days} days old",
         f"  markings       in any case: {', '.join(policy.markings.any_case) or 'none'}",
         f"                 in capitals: {', '.join(policy.markings.capitals) or 'none'}",
+        *_platform(policy.platform),
         f"  kept for       {kept_for}",
         f"                 a file that nobody approves expires after {kept.unapproved_days} days",
+    ]
+
+
+def _platform(platform: Platform | None) -> list[str]:
+    if platform is None:
+        return []
+    return [
+        f"  {platform.name:<14} (for advice) takes {', '.join(form.value for form in platform.formats)}",
+        f"                 {', '.join(platform.codecs)}; {platform.least_rate} to {platform.most_rate} a second",
+        f"                 {platform.least_side:,} to {platform.most_side:,} points on a side",
+        f"                 films {say_seconds(platform.seconds)} and {say_bytes(platform.video_bytes)}",
+        f"                 pictures {say_bytes(platform.image_bytes)}",
     ]
 
 
