@@ -22,9 +22,17 @@ DOORS = {
     "pylibmagic": ("transfer.inspection.sniff",),
     # demo_samples makes pictures of our own and never reads one
     "av": ("transfer.inspection.decode", "transfer.inspection.probe", "transfer.disarm", "transfer.demo_samples"),
-    "PIL": ("transfer.inspection.decode", "transfer.inspection.probe", "transfer.disarm", "transfer.demo_samples"),
+    "PIL": (
+        "transfer.inspection.decode",
+        "transfer.inspection.fingerprint",
+        "transfer.inspection.probe",
+        "transfer.disarm",
+        "transfer.demo_samples",
+    ),
     "pillow_heif": ("transfer.inspection.decode", "transfer.inspection.probe", "transfer.disarm"),
     "clamav_client": ("transfer.inspection.clamd_talk",),
+    "numpy": ("transfer.inspection.fingerprint",),
+    "pdqhash": ("transfer.inspection.fingerprint",),
     "pyseccomp": ("transfer.sandbox",),
     "cryptography": ("transfer.audit", "transfer.approvals.statement"),
     "typer": ("transfer.cli",),

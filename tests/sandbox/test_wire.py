@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transfer.model.findings import Code, Finding
+from transfer.model.fingerprint import MOST_FRAMES, Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts, RebuildFacts, StreamFacts
 from transfer.sandbox.replies import (
@@ -20,6 +21,7 @@ from transfer.sandbox.replies import (
     RebuildReply,
     Reply,
     ResidueReply,
+    ScanReply,
     parse_reply,
     render_reply,
 )
@@ -29,6 +31,7 @@ from transfer.sandbox.requests import (
     Request,
     ResidueRequest,
     Rest,
+    ScanRequest,
     SheetRequest,
     parse_request,
     render_request,
@@ -71,9 +74,11 @@ EXAMINE = st.builds(
     suffix=st.sampled_from(["", ".jpg", ".webm"]),
     limits=LIMITS,
     marks=st.lists(st.text(max_size=30), max_size=5).map(tuple),
+    fingerprint=st.booleans(),
 )
 REBUILD = st.builds(RebuildRequest, format=st.sampled_from(Format), quality=st.integers(1, 100), limits=LIMITS)
 RESIDUE = st.builds(ResidueRequest, format=st.sampled_from(Format))
+SCAN = st.builds(ScanRequest, size=NUMBERS)
 SHEET = st.builds(SheetRequest, format=st.sampled_from(Format), limits=LIMITS)
 GAVE_UP = st.builds(GaveUp, failure=st.sampled_from(Failure), detail=TEXTS)
 
@@ -83,25 +88,36 @@ def _limits() -> MediaLimits:
 
 
 ASKED: dict[str, Request] = {
-    "examine": ExamineRequest(suffix=".jpg", limits=_limits(), marks=()),
+    "examine": ExamineRequest(suffix=".jpg", limits=_limits(), marks=(), fingerprint=True),
     "rebuild": RebuildRequest(format=Format.JPEG, quality=90, limits=_limits()),
     "residue": ResidueRequest(format=Format.JPEG),
     "sheet": SheetRequest(format=Format.JPEG, limits=_limits()),
+    "scan": ScanRequest(size=5),
 }
+HASHES = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+PRINTS = st.lists(
+    st.builds(Fingerprint, hash=HASHES, mirrored=HASHES, quality=st.integers(0, 100)), max_size=MOST_FRAMES
+).map(tuple)
 EXAMINED = st.builds(
-    ExamineReply, media=MEDIA, findings=FINDINGS, tools=st.dictionaries(WORDS, TEXTS, max_size=3)
+    ExamineReply,
+    media=MEDIA,
+    findings=FINDINGS,
+    tools=st.dictionaries(WORDS, TEXTS, max_size=3),
+    fingerprints=PRINTS,
 ) | st.builds(ExamineReply, media=st.none(), findings=FINDINGS.filter(bool), tools=st.just({}))
 REMADE = st.builds(RebuildReply, facts=REBUILT, findings=FINDINGS)
 RESIDUES = st.builds(ResidueReply, findings=FINDINGS)
+SCANNED = st.builds(ScanReply, matches=st.lists(TEXTS, max_size=5).map(tuple), rules=st.sampled_from(["0" * 64, ""]))
 EXCHANGES = st.one_of(
     st.tuples(st.just("examine"), EXAMINED | GAVE_UP),
     st.tuples(st.just("rebuild"), REMADE | GAVE_UP),
     st.tuples(st.just("residue"), RESIDUES | GAVE_UP),
     st.tuples(st.just("sheet"), REMADE | GAVE_UP),
+    st.tuples(st.just("scan"), SCANNED | GAVE_UP),
 )
 
 
-@given(EXAMINE | REBUILD | RESIDUE | SHEET | st.just(Rest()))
+@given(EXAMINE | REBUILD | RESIDUE | SHEET | SCAN | st.just(Rest()))
 def test_requests_come_back(request: Request) -> None:
     assert parse_request(render_request(request)) == request
 
@@ -162,9 +178,13 @@ def _reply(**changes: Any) -> bytes:
         "characters": 0,
         "streams": [],
     }
-    body: dict[str, Any] = {"media": media, "findings": [], "tools": {}}
+    body: dict[str, Any] = {"media": media, "findings": [], "tools": {}, "fingerprints": []}
     body.update(changes)
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _print(**changes: Any) -> dict[str, Any]:
+    return {"hash": "0" * 64, "mirrored": "f" * 64, "quality": 100} | changes
 
 
 def _media(**changes: Any) -> dict[str, Any]:
@@ -206,6 +226,12 @@ def test_the_reply_that_the_next_test_breaks_is_good() -> None:
         _reply(tools={"pillow": 13}),
         _reply(tools={f"t{n}": "1" for n in range(33)}),
         _reply(tools=[]),
+        _reply(fingerprints={}),
+        _reply(fingerprints=[_print()] * 17),
+        _reply(fingerprints=[_print(hash="0" * 63)]),
+        _reply(fingerprints=[_print(mirrored="F" * 64)]),
+        _reply(fingerprints=[_print(quality=101)]),
+        _reply(fingerprints=[_print(more=1)]),
         _reply(gave_up="memory"),
         b'{"detail":"","gave_up":"surprise"}',
         b'{"detail":"","gave_up":"memory","more":1}',

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from transfer.model.findings import Code, Finding
+from transfer.model.fingerprint import LARGEST_QUALITY, MOST_FRAMES, Fingerprint
 from transfer.model.media import Format, MediaFacts, RebuildFacts, StreamFacts
 from transfer.sandbox.strict import (
     LARGEST,
@@ -93,6 +94,16 @@ def parse_rebuild(body: Fields) -> RebuildFacts | None:
     return facts
 
 
+def render_fingerprints(prints: tuple[Fingerprint, ...]) -> list[object]:
+    """At most 16, one object a frame."""
+    return [{"hash": one.hash, "mirrored": one.mirrored, "quality": one.quality} for one in prints[:MOST_FRAMES]]
+
+
+def parse_fingerprints(body: Fields) -> tuple[Fingerprint, ...]:
+    """The list under `fingerprints`."""
+    return tuple(_parse_fingerprint(Fields(value)) for value in body.items("fingerprints", most=MOST_FRAMES))
+
+
 def parse_format(body: Fields) -> Format:
     """The media type under `format`."""
     try:
@@ -118,6 +129,21 @@ def _parse_finding(inner: Fields) -> Finding:
     named = inner.named("detail", most=MAX_DETAILS)
     inner.done()
     return Finding(code=code, detail={name: _parse_value(value) for name, value in named.items()})
+
+
+def _parse_fingerprint(inner: Fields) -> Fingerprint:
+    try:
+        made = Fingerprint(
+            hash=inner.text("hash"),
+            mirrored=inner.text("mirrored"),
+            quality=inner.number("quality", most=LARGEST_QUALITY),
+        )
+    except Malformed:
+        raise
+    except ValueError as error:
+        raise Malformed("not a fingerprint") from error
+    inner.done()
+    return made
 
 
 def _parse_value(value: object) -> str | int:

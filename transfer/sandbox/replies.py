@@ -11,19 +11,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from transfer.model.findings import Finding
+from transfer.model.fingerprint import Fingerprint
 from transfer.model.media import MediaFacts, RebuildFacts
 from transfer.sandbox.facts import (
     parse_findings,
+    parse_fingerprints,
     parse_media,
     parse_rebuild,
     render_findings,
+    render_fingerprints,
     render_media,
     render_rebuild,
 )
-from transfer.sandbox.requests import ExamineRequest, RebuildRequest, Request, ResidueRequest, SheetRequest
+from transfer.sandbox.requests import ExamineRequest, RebuildRequest, Request, ResidueRequest, ScanRequest, SheetRequest
 from transfer.sandbox.strict import MAX_MESSAGE, Malformed, as_text, clean_text, clean_word, parse_object, render
 
 MAX_TOOLS = 32
+MAX_MATCHES = 32  # names of rules; one is enough to refuse
 
 
 class Failure(StrEnum):
@@ -40,6 +44,7 @@ class ExamineReply:
     media: MediaFacts | None
     findings: tuple[Finding, ...]
     tools: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: tuple[Fingerprint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,14 @@ class ResidueReply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScanReply:
+    """The names of the rules that match, and the digest of the set of rules that looked (hexadecimal SHA-256)."""
+
+    matches: tuple[str, ...]
+    rules: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GaveUp:
     """The child could not answer and ends."""
 
@@ -65,7 +78,7 @@ class GaveUp:
     detail: str
 
 
-Reply = ExamineReply | RebuildReply | ResidueReply | GaveUp
+Reply = ExamineReply | RebuildReply | ResidueReply | ScanReply | GaveUp
 
 
 def render_reply(reply: Reply) -> bytes:
@@ -79,11 +92,14 @@ def render_reply(reply: Reply) -> bytes:
                 "media": render_media(reply.media),
                 "findings": render_findings(reply.findings),
                 "tools": {clean_word(name): clean_text(reply.tools[name]) for name in sorted(reply.tools)[:MAX_TOOLS]},
+                "fingerprints": render_fingerprints(reply.fingerprints),
             }
         case RebuildReply():
             body = {"facts": render_rebuild(reply.facts), "findings": render_findings(reply.findings)}
         case ResidueReply():
             body = {"findings": render_findings(reply.findings)}
+        case ScanReply():
+            body = {"matches": [clean_text(name) for name in reply.matches[:MAX_MATCHES]], "rules": reply.rules}
         case GaveUp():
             body = {"gave_up": reply.failure.value, "detail": clean_text(reply.detail)}
     message = render(body)
@@ -100,13 +116,23 @@ def parse_reply(untrusted: bytes, *, to: Request) -> Reply:
         reply = GaveUp(failure=_parse_failure(body.word("gave_up")), detail=body.text("detail"))
     elif isinstance(to, ExamineRequest):
         tools = {name: as_text(version) for name, version in body.named("tools", most=MAX_TOOLS).items()}
-        reply = ExamineReply(media=parse_media(body), findings=parse_findings(body), tools=tools)
+        reply = ExamineReply(
+            media=parse_media(body),
+            findings=parse_findings(body),
+            tools=tools,
+            fingerprints=parse_fingerprints(body),
+        )
         _say_something(reply.media, reply.findings)
+        if reply.fingerprints and not to.fingerprint:
+            raise Malformed("fingerprints that nobody asked for")
     elif isinstance(to, RebuildRequest | SheetRequest):
         reply = RebuildReply(facts=parse_rebuild(body), findings=parse_findings(body))
         _say_something(reply.facts, reply.findings)
     elif isinstance(to, ResidueRequest):
         reply = ResidueReply(findings=parse_findings(body))
+    elif isinstance(to, ScanRequest):
+        names = tuple(as_text(name) for name in body.items("matches", most=MAX_MATCHES))
+        reply = ScanReply(matches=names, rules=body.text("rules", longest=64))
     else:
         raise Malformed("an answer to no question")
     body.done()

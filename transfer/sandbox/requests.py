@@ -4,6 +4,7 @@
     rebuild  raw, output descriptor   ─▶  rebuild facts or none, findings
     residue  clean descriptor         ─▶  findings
     sheet    clean, output descriptor ─▶  facts of a contact sheet or none, findings
+    scan     any descriptor           ─▶  names of the rules that match, and by which set of rules
     rest     between two files        ─▶  nothing
 
 Pure. Requests come from the gateway and are trusted: the child parses them strictly all the same.
@@ -24,19 +25,24 @@ _MAX_MARKS, _LONGEST_MARK = 1024, 200
 
 
 class Role(StrEnum):
-    """What a pool's children are for: MEDIA sees raw bytes, RESIDUE never does."""
+    """What a pool's children are for: MEDIA decodes raw bytes, RESIDUE never sees any, RULES looks for malware."""
 
     MEDIA = "media"
     RESIDUE = "residue"
+    RULES = "rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExamineRequest:
-    """Comes with one descriptor: the raw file, read-only. `suffix` is the extension in lower case, `.jpg`, or empty."""
+    """Comes with one descriptor: the raw file, read-only. `suffix` is the extension in lower case, `.jpg`, or empty.
+
+    `fingerprint` says whether what the pictures look like is told too.
+    """
 
     suffix: str
     limits: MediaLimits
     marks: tuple[str, ...]
+    fingerprint: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +70,18 @@ class SheetRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRequest:
+    """Comes with one descriptor: a file of exactly `size` bytes, read-only."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
     """The lease is over: forget the file. It has no reply."""
 
 
-Request = ExamineRequest | RebuildRequest | ResidueRequest | SheetRequest | Rest
+Request = ExamineRequest | RebuildRequest | ResidueRequest | SheetRequest | ScanRequest | Rest
 
 _LIMIT_NAMES = tuple(sorted(each.name for each in fields(MediaLimits)))
 DESCRIPTORS: Mapping[type[Request], int] = {
@@ -76,6 +89,7 @@ DESCRIPTORS: Mapping[type[Request], int] = {
     RebuildRequest: 2,
     ResidueRequest: 1,
     SheetRequest: 2,
+    ScanRequest: 1,
     Rest: 0,
 }
 
@@ -91,6 +105,7 @@ def render_request(request: Request) -> bytes:
                 "suffix": request.suffix,
                 "limits": _render_limits(request.limits),
                 "marks": list(request.marks),
+                "fingerprint": int(request.fingerprint),
             }
         case RebuildRequest():
             body = {
@@ -103,6 +118,8 @@ def render_request(request: Request) -> bytes:
             body = {"do": "residue", "format": request.format.value}
         case SheetRequest():
             body = {"do": "sheet", "format": request.format.value, "limits": _render_limits(request.limits)}
+        case ScanRequest():
+            body = {"do": "scan", "size": request.size}
         case Rest():
             body = {"do": "rest"}
     message = render(body)
@@ -121,6 +138,7 @@ def parse_request(message: bytes) -> Request:
                 suffix=body.text("suffix", longest=16),
                 limits=_parse_limits(body),
                 marks=body.unicode_texts("marks", most=_MAX_MARKS, longest=_LONGEST_MARK),
+                fingerprint=bool(body.number("fingerprint", most=1)),
             )
         case "rebuild":
             request = RebuildRequest(
@@ -130,6 +148,8 @@ def parse_request(message: bytes) -> Request:
             request = ResidueRequest(format=parse_format(body))
         case "sheet":
             request = SheetRequest(format=parse_format(body), limits=_parse_limits(body))
+        case "scan":
+            request = ScanRequest(size=body.number("size"))
         case "rest":
             request = Rest()
         case _:
