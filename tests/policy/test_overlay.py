@@ -14,7 +14,7 @@ from tests.policy.files import OVERLAY, RULE, loaded, misuse, with_rule
 from transfer.errors import Misuse
 from transfer.model.findings import Code, ScanAnswer, WaitingFor
 from transfer.policy.decide import decide
-from transfer.policy.document import OverlayPolicy
+from transfer.policy.overlay_document import OverlayPolicy
 from transfer.policy.overlay import tighten
 from transfer.policy.rulebook import load_shipped, render_site_policy, shipped_folder
 from transfer.policy.rules import Evidence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -32,14 +33,21 @@ class Code(StrEnum):
     CODEC_NOT_ALLOWED = "codec-not-allowed"
     NO_PICTURE_STREAM = "no-picture-stream"
     EXTRA_STREAM = "extra-stream"  # data, subtitle or attachment streams the rebuild drops
-    TRAILING_DATA = "trailing-data"
+    TRAILING_DATA = "trailing-data"  # a picture, a film or nothing known behind the end; the rebuild drops it
+    MALFORMED_STRUCTURE = "malformed-structure"  # not built as files of its kind are; no decoder is given it
+    SECOND_FILE = "second-file"  # an archive, document, program, script or markup inside or behind it
+    ATTACHMENT = "attachment"  # files that a film carries along
+    INFLATES = "inflates"  # a part that unpacks to far more than it may
     METADATA = "metadata"  # present in the original; removed by the rebuild
+    IDENTIFYING_METADATA = "identifying-metadata"  # names, serial numbers, software and the like; removed too
     LOCATION = "location"  # a place in the metadata; removed by the rebuild
     CONTENT_CREDENTIALS = "content-credentials"  # a C2PA manifest; removed by the rebuild
     TEXT_ENCODING = "text-encoding"
     TEXT_TOO_LONG = "text-too-long"
     TEXT_IS_PROGRAM = "text-is-program"
     MARKING = "marking"  # a protective marking in a name, a text or metadata
+    PUBLIC_LABEL = "public-label"  # a sensitivity label that the policy knows as PUBLIC
+    PERSONAL_DATA = "personal-data"  # addresses, telephone numbers, identifiers in what is to be published
     TIKTOK_MARK = "tiktok-mark"  # a mark that TikTok writes into files it hands out
     # sandbox
     SANDBOX_CRASHED = "sandbox-crashed"
@@ -90,12 +98,13 @@ class ScanAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanResult:
-    """One scanner's answer about one blob. `signatures` names the signature set's version and date."""
+    """One scanner's answer about one blob: `signatures` names its set and the set's date, `at` is when it looked."""
 
     answer: ScanAnswer
     scanner: str
     signatures: str = ""
     threat: str = ""
+    at: datetime | None = None
 
 
 class Severity(StrEnum):

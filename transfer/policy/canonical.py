@@ -11,7 +11,7 @@ import hashlib
 import json
 
 from transfer.model.events import Json
-from transfer.policy.rules import Platform, Policy, Rule
+from transfer.policy.rules import Personal, Platform, Policy, Rule
 
 HEADER = "oneway-transfer/policy/v1\n"
 
@@ -25,6 +25,11 @@ def effective(policy: Policy) -> dict[str, Json]:
             "any_case": sorted(mark.casefold() for mark in policy.markings.any_case),
             "capitals": sorted(mark.upper() for mark in policy.markings.capitals),
         },
+        "labels": {
+            label.guid: {"name": label.name, "public": label.public}
+            for label in sorted(policy.labels, key=lambda label: label.guid)
+        },
+        "personal": _personal(policy.personal),
         "approval": {
             "quorum": policy.approval.quorum,
             "four_eyes": policy.approval.four_eyes,
@@ -61,6 +66,16 @@ def hashed_text(policy: Policy) -> str:
 def _platform(platform: Platform) -> dict[str, Json]:
     lists: dict[str, Json] = {"formats": sorted(platform.formats), "codecs": sorted(platform.codecs)}
     return dataclasses.asdict(platform) | lists
+
+
+def _personal(personal: Personal) -> dict[str, Json]:
+    return {
+        "look_for": sorted(kind.value for kind in personal.kinds),
+        "telephone_regions": sorted(personal.regions),
+        "countries": sorted(personal.countries),
+        "student_numbers": sorted(personal.student_numbers),
+        "allowed": sorted(personal.allowed),
+    }
 
 
 def _rule(rule: Rule) -> dict[str, Json]:

@@ -36,7 +36,15 @@ _PRECEDENCE = (
     WaitingFor.APPROVAL,
 )
 _ABOUT_WAYS_BACK = frozenset(
-    {Code.NAME_NOT_ALLOWED, Code.NOT_A_FILE, Code.TEXT_IS_PROGRAM, Code.TIKTOK_MARK, Code.RETURNING}
+    {
+        Code.NAME_NOT_ALLOWED,
+        Code.NOT_A_FILE,
+        Code.TEXT_IS_PROGRAM,
+        Code.SECOND_FILE,
+        Code.ATTACHMENT,
+        Code.TIKTOK_MARK,
+        Code.RETURNING,
+    }
 )
 _NATURAL_WAIT: Mapping[Code, WaitingFor] = MappingProxyType(
     {

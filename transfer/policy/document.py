@@ -3,42 +3,30 @@
 What enters: a parsed TOML document from an information-security officer. What leaves: frozen tables whose every word
 is known (codes, clauses, formats, answers), or an error that `strict_toml` turns into a sentence with the line.
 
-A policy is one of three kinds: whole (it says everything), an overlay (`extends` another and tightens it), or a variant
-(`variant_of` another: it differs in the malware demand and has no words for anything else).
+A policy is one of three kinds: whole (it says everything), an overlay (`extends` another and tightens it, in
+`policy.overlay_document`), or a variant (`variant_of` another: it differs in the malware demand and has no words for
+anything else).
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from transfer.model.findings import Code, Severity, WaitingFor
 from transfer.model.media import Format
 from transfer.model.spelling import nearest
 from transfer.policy.clauses import CLAUSES, require_clause
 from transfer.policy.decide import RESERVED_RULES
+from transfer.policy.known import one_of
+from transfer.policy.personal import LabelTable, PersonalTable
 from transfer.policy.rules import Platform, Rule, ScanDemand
 from transfer.policy.wording import check_template
 from transfer.settings import ByteSize
 from transfer.strict_toml import StrictModel
 
-Known = TypeVar("Known", bound=StrEnum)
-
 _HOLDS = {f"hold:{wait.value}": wait for wait in WaitingFor if wait is not WaitingFor.APPROVAL}
-
-
-def _one_of(known: type[Known], what: str) -> BeforeValidator:
-    def check(value: object) -> Known:
-        words = [member.value for member in known]
-        if isinstance(value, str) and value in words:
-            return known(value)
-        near = nearest(str(value), words)
-        hint = f"; did you mean «{near}»?" if near else f" (there are {', '.join(words)})"
-        raise ValueError(f"there is no {what} {value!a}{hint}")
-
-    return BeforeValidator(check)
 
 
 def _then(value: str) -> str:
@@ -67,12 +55,12 @@ def in_order(formats: tuple[Format, ...]) -> tuple[Format, ...]:
 
 PolicyName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
-Formats = Annotated[tuple[Annotated[Format, _one_of(Format, "format")], ...], Field(min_length=1, strict=False)]
+Formats = Annotated[tuple[Annotated[Format, one_of(Format, "format")], ...], Field(min_length=1, strict=False)]
 Marks = Annotated[tuple[Annotated[str, AfterValidator(_mark)], ...], Field(strict=False)]
 Roles = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]+$")], ...], Field(min_length=1, strict=False)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
-Demand = Annotated[ScanDemand, _one_of(ScanDemand, "demand")]
+Demand = Annotated[ScanDemand, one_of(ScanDemand, "demand")]
 
 
 class LimitsTable(StrictModel):
@@ -158,7 +146,7 @@ class RuleTable(StrictModel):
 
     id: PolicyName
     clauses: Annotated[tuple[Annotated[str, AfterValidator(require_clause)], ...], Field(strict=False)] = ()
-    on: Annotated[tuple[Annotated[Code, _one_of(Code, "finding")], ...], Field(strict=False)]
+    on: Annotated[tuple[Annotated[Code, one_of(Code, "finding")], ...], Field(strict=False)]
     then: Annotated[str, AfterValidator(_then)]
     message: Annotated[str, AfterValidator(check_template)]
     advice: Annotated[str, AfterValidator(check_template)]
@@ -198,6 +186,8 @@ class WholePolicy(StrictModel):
     limits: LimitsTable
     media: MediaTable
     markings: MarkingsTable
+    labels: Annotated[tuple[LabelTable, ...], Field(alias="label", strict=False)] = ()
+    personal: PersonalTable
     approval: ApprovalTable
     malware: MalwareTable
     rebuild: RebuildTable
@@ -226,69 +216,3 @@ class VariantPolicy(StrictModel):
     title: Title
     variant_of: PolicyName
     malware: VariantMalware
-
-
-class LimitsChange(StrictModel):
-    """`[limits]` of an overlay: smaller ones."""
-
-    image_bytes: ByteSize | None = None
-    video_bytes: ByteSize | None = None
-    text_bytes: ByteSize | None = None
-    hash_bytes: ByteSize | None = None
-    pixels: Positive | None = None
-    total_pixels: Positive | None = None
-    side: Positive | None = None
-    frames: Positive | None = None
-    seconds: Positive | None = None
-    streams: Positive | None = None
-    characters: Positive | None = None
-
-
-class ApprovalChange(StrictModel):
-    """`[approval]` of an overlay: more signatures, for a shorter time, from fewer roles."""
-
-    quorum: Annotated[int, Field(ge=1, le=10)] | None = None
-    four_eyes: bool | None = None
-    valid_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    roles: Roles | None = None
-
-
-class MalwareChange(StrictModel):
-    """`[malware]` of an overlay: a scan required, younger signatures."""
-
-    scan: Demand | None = None
-    max_signature_age_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-
-
-class RebuildChange(StrictModel):
-    """`[rebuild]` of an overlay."""
-
-    jpeg_quality: Annotated[int, Field(ge=50, le=100)] | None = None
-
-
-class RetentionChange(StrictModel):
-    """`[retention]` of an overlay."""
-
-    raw_days: Days | None = None
-    clean_days: Days | None = None
-    refused_days: Days | None = None
-    aside_days: Days | None = None
-    feedback_days: Days | None = None
-    unapproved_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
-
-
-class OverlayPolicy(StrictModel):
-    """A site's own word on a shipped policy. Marks and rules are added to those of the base."""
-
-    name: PolicyName
-    extends: PolicyName
-    title: Title | None = None
-    limits: LimitsChange = LimitsChange()
-    media: MediaTable | None = None
-    markings: MarkingsTable = MarkingsTable()
-    approval: ApprovalChange = ApprovalChange()
-    malware: MalwareChange = MalwareChange()
-    rebuild: RebuildChange = RebuildChange()
-    retention: RetentionChange = RetentionChange()
-    platform: PlatformTable | None = None
-    rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", strict=False)] = ()

@@ -2,7 +2,8 @@
 
 Stricter means: a smaller limit, fewer formats, more markings, more signatures from fewer roles for a shorter time, a
 scan that is required, younger signatures, an answer higher up in note < hold < refuse. How long things are kept, how
-finely pictures are written and what the platform takes is neither stricter nor laxer: an overlay sets it freely.
+finely pictures are written and what the platform takes is neither stricter nor laxer: an overlay sets it freely. The
+same holds for what only the site can say of itself: which of its labels mean PUBLIC, and its own official addresses.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pydantic import BaseModel
 
 from transfer.errors import Misuse
 from transfer.policy.decide import DEFAULT_RULE
-from transfer.policy.document import OverlayPolicy, in_order, platform_of
+from transfer.policy.document import in_order, platform_of
+from transfer.policy.overlay_document import OverlayPolicy
+from transfer.policy.personal import labels_of, personal_of
 from transfer.policy.rules import STRICTNESS, Approval, Malware, Markings, Policy, Rule, ScanDemand
 from transfer.strict_toml import Document
 
@@ -41,6 +44,8 @@ def tighten(base: Policy, overlay: OverlayPolicy, document: Document) -> Policy:
         hash_limit_bytes=hash_limit,
         formats=in_order(formats),
         markings=_markings(base.markings, overlay),
+        labels=labels_of(overlay.labels, document, base=base.labels),
+        personal=personal_of(overlay.personal, base=base.personal),
         approval=_approval(base.approval, overlay, check),
         malware=_malware(base.malware, overlay, check),
         quality=overlay.rebuild.jpeg_quality or base.quality,

@@ -15,8 +15,10 @@ from transfer.model.findings import Code, Severity
 from transfer.model.limits import MediaLimits
 from transfer.model.spelling import nearest
 from transfer.policy.canonical import sealed
-from transfer.policy.document import OverlayPolicy, VariantPolicy, WholePolicy, in_order, platform_of
+from transfer.policy.document import VariantPolicy, WholePolicy, in_order, platform_of
 from transfer.policy.overlay import tighten
+from transfer.policy.overlay_document import OverlayPolicy
+from transfer.policy.personal import labels_of, personal_of
 from transfer.policy.rules import STRICTNESS, Approval, Malware, Markings, Policy, Retention, Rule, floor
 from transfer.strict_toml import Document, read_document
 
@@ -116,6 +118,8 @@ def _whole(document: Document) -> Policy:
         hash_limit_bytes=hash_limit,
         formats=in_order(whole.media.formats),
         markings=Markings(any_case=whole.markings.any_case, capitals=whole.markings.capitals),
+        labels=labels_of(whole.labels, document),
+        personal=personal_of(whole.personal),
         approval=Approval(**whole.approval.model_dump()),
         malware=Malware(**whole.malware.model_dump()),
         quality=whole.rebuild.jpeg_quality,

@@ -15,6 +15,7 @@ from transfer.model.findings import Code, Finding, ScanResult, Severity, Waiting
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts
 from transfer.model.names import SafeName
+from transfer.model.search import Label, PersonalKind, Search
 
 # What no policy may change, whoever writes it: the four promises of the product hang on these answers.
 _MUST_REFUSE = frozenset(
@@ -27,6 +28,8 @@ _MUST_REFUSE = frozenset(
         Code.TYPE_UNKNOWN,
         Code.TYPE_MISMATCH,
         Code.UNDECODABLE,
+        Code.MALFORMED_STRUCTURE,
+        Code.INFLATES,
         Code.TEXT_IS_PROGRAM,
         Code.MARKING,
         Code.SANDBOX_CRASHED,
@@ -138,6 +141,17 @@ class Markings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """Which personal data is looked for, and which addresses may stand anywhere; the words are those of `Search`."""
+
+    kinds: tuple[PersonalKind, ...] = ()
+    regions: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    student_numbers: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """What the platform that the device posts to takes, as it documents it: for advice, never a reason to refuse.
 
@@ -168,6 +182,8 @@ class Policy:
     hash_limit_bytes: int  # a file refused at the door is still hashed up to this size
     formats: tuple[Format, ...]
     markings: Markings
+    labels: tuple[Label, ...]
+    personal: Personal
     approval: Approval
     malware: Malware
     quality: int  # of the JPEGs that are written, 1 to 100
@@ -196,6 +212,19 @@ class Policy:
         return (
             *(mark.lower() for mark in self.markings.any_case),
             *(mark.upper() for mark in self.markings.capitals),
+        )
+
+    @property
+    def search(self) -> Search:
+        """Everything that is looked for in names, texts and metadata."""
+        return Search(
+            marks=self.marks,
+            labels=self.labels,
+            personal=self.personal.kinds,
+            regions=self.personal.regions,
+            countries=self.personal.countries,
+            student_numbers=self.personal.student_numbers,
+            allowed=self.personal.allowed,
         )
 
 

@@ -10,12 +10,13 @@ import textwrap
 from transfer.errors import NotSo
 from transfer.model.events import Json
 from transfer.model.findings import Code, Reason, Severity
+from transfer.model.search import Label
 from transfer.model.spelling import nearest
 from transfer.policy.canonical import effective
 from transfer.policy.clauses import CLAUSES, cite
 from transfer.policy.decide import APPROVAL_RULE, DEFAULT_RULE, NOT_ASKED_RULE
 from transfer.policy.explain import Story, explain
-from transfer.policy.rules import Platform, Policy, Rule, ScanDemand
+from transfer.policy.rules import Personal, Platform, Policy, Rule, ScanDemand
 from transfer.policy.wording import fill, limit_words, say_bytes, say_seconds
 
 _BUILT_IN = {
@@ -154,9 +155,29 @@ def _demands(policy: Policy) -> list[str]:
         f"  malware scan   {malware.scan.value}, signatures at most {malware.max_signature_age_days} days old",
         f"  markings       in any case: {', '.join(policy.markings.any_case) or 'none'}",
         f"                 in capitals: {', '.join(policy.markings.capitals) or 'none'}",
+        *_labels(policy.labels),
+        *_personal(policy.personal),
         *_platform(policy.platform),
         f"  kept for       {kept_for}",
         f"                 a file that nobody approves expires after {kept.unapproved_days} days",
+    ]
+
+
+def _labels(labels: tuple[Label, ...]) -> list[str]:
+    lines = [
+        f"  {'labels' if not number else '':<14} {label.name} ({label.guid}): {'public' if label.public else 'refused'}"
+        for number, label in enumerate(labels)
+    ]
+    return lines or ["  labels         whatever sensitivity label a file carries, it is refused"]
+
+
+def _personal(personal: Personal) -> list[str]:
+    kinds = [kind.value for kind in personal.kinds] + ["student-number"] * bool(personal.student_numbers)
+    return [
+        f"  personal data  {', '.join(kinds) or 'not looked for'}",
+        *([f"                 telephones of {', '.join(personal.regions)}"] if personal.regions else []),
+        *([f"                 identifiers of {', '.join(personal.countries)}"] if personal.countries else []),
+        *([f"                 but not {', '.join(personal.allowed)}"] if personal.allowed else []),
     ]
 
 
