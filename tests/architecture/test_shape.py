@@ -33,6 +33,8 @@ DOORS = {
     "clamav_client": ("transfer.inspection.clamd_talk",),
     "numpy": ("transfer.inspection.fingerprint",),
     "pdqhash": ("transfer.inspection.fingerprint",),
+    "phonenumbers": ("transfer.inspection.personal_data", "transfer.policy.personal"),  # there: names of regions only
+    "stdnum": ("transfer.inspection.personal_data",),
     "pyseccomp": ("transfer.sandbox",),
     "cryptography": ("transfer.audit", "transfer.approvals.statement"),
     "typer": ("transfer.cli",),
