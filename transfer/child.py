@@ -1,6 +1,6 @@
 """The sandbox child's entry: the zygote's program, and what its children do with a file.
 
-    python -m transfer.child media|residue LIMITS require|prefer CONTROL
+    python -m transfer.child media|residue|rules LIMITS require|prefer [MATERIAL] CONTROL
 
 What enters: requests with descriptors from the gateway. What leaves: replies. Everything between, the decoders and what
 they make of untrusted bytes, runs confined; a child trusts the requests and nobody trusts the child.
@@ -18,8 +18,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from transfer.model.fingerprint import Fingerprint
 from transfer.sandbox.confine import ChildLimits
-from transfer.sandbox.replies import ExamineReply, Failure, GaveUp, RebuildReply, Reply, ResidueReply, render_reply
+from transfer.sandbox.replies import (
+    ExamineReply,
+    Failure,
+    GaveUp,
+    RebuildReply,
+    Reply,
+    ResidueReply,
+    ScanReply,
+    render_reply,
+)
 from transfer.sandbox.requests import (
     DESCRIPTORS,
     ExamineRequest,
@@ -28,6 +38,7 @@ from transfer.sandbox.requests import (
     ResidueRequest,
     Rest,
     Role,
+    ScanRequest,
     SheetRequest,
     parse_request,
 )
@@ -63,6 +74,7 @@ class Hands:
     rebuild: Callable[[RebuildRequest, int, int, Kept], RebuildReply] | None = None
     residue: Callable[[ResidueRequest, int], ResidueReply] | None = None
     sheet: Callable[[SheetRequest, int, int], RebuildReply] | None = None
+    scan: Callable[[ScanRequest, int], ScanReply] | None = None
     kept: Kept = field(default_factory=Kept)
 
     def answer(self, request: Request, descriptors: list[int]) -> Reply | None:
@@ -78,15 +90,18 @@ class Hands:
             case SheetRequest() if self.sheet is not None:
                 self.kept.forget()
                 return self.sheet(request, descriptors[0], descriptors[1])
+            case ScanRequest() if self.scan is not None:
+                return self.scan(request, descriptors[0])
             case Rest():
                 self.kept.forget()
                 return None
             case _:
-                raise NotImplementedError("a request for a child of the other role")
+                raise NotImplementedError("a request for a child of another role")
 
 
 def media_hands() -> Hands:
     """Imports and warms the decoders and the writers."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's library would start threads, and a zygote must have none
     from transfer.disarm import contact_sheet, remake
     from transfer.inspection import probe
 
@@ -100,10 +115,16 @@ def media_hands() -> Hands:
         def keep(decoded: object) -> None:
             kept.file, kept.decoded = _which(raw), decoded
 
+        prints: list[Fingerprint] = []
         media, findings, tools = probe.probe(
-            raw, suffix=request.suffix, limits=request.limits, marks=request.marks, keep=keep
+            raw,
+            suffix=request.suffix,
+            limits=request.limits,
+            marks=request.marks,
+            keep=keep,
+            prints=prints if request.fingerprint else None,
         )
-        return ExamineReply(media=media, findings=findings, tools=tools)
+        return ExamineReply(media=media, findings=findings, tools=tools, fingerprints=tuple(prints))
 
     def rebuild(request: RebuildRequest, raw: int, output: int, kept: Kept) -> RebuildReply:
         facts, findings = remake.remake(
@@ -134,6 +155,18 @@ def residue_hands() -> Hands:
         return ResidueReply(findings=residue.residue(clean, format=request.format))
 
     return Hands(residue=look)
+
+
+def rules_hands(material: int) -> Hands:
+    """Compiles the rules behind this descriptor, and tries them. Raises Misuse if they are no rules."""
+    from transfer.inspection import yara_rules
+
+    ruler = yara_rules.ruler_from(material)
+
+    def scan(request: ScanRequest, content: int) -> ScanReply:
+        return ScanReply(matches=ruler.matches(content, request.size), rules=ruler.rules)
+
+    return Hands(scan=scan)
 
 
 def work_with(hands: Hands) -> Work:
@@ -195,12 +228,22 @@ def _which(descriptor: int) -> tuple[int, int, int]:
     return status.st_dev, status.st_ino, status.st_size
 
 
+def _hands_of(role: Role, material: list[int]) -> Hands:
+    match role:
+        case Role.MEDIA:
+            return media_hands()
+        case Role.RESIDUE:
+            return residue_hands()
+        case Role.RULES:
+            return rules_hands(*material)
+
+
 def main(arguments: list[str]) -> NoReturn:
     """The zygote's program; started by the pool only."""
-    role, limits, valve, control = arguments
+    role, limits, valve, *material, control = arguments
 
     def warm() -> Work:
-        return work_with(media_hands() if Role(role) is Role.MEDIA else residue_hands())
+        return work_with(_hands_of(Role(role), [int(descriptor) for descriptor in material]))
 
     serve(
         socket.socket(fileno=int(control)),

@@ -24,7 +24,8 @@ from transfer.model.media import Family, MediaFacts
 from transfer.model.states import Arrived, Examined, Held, RawBlob, Rebuilt, Refused, Spooled, State
 from transfer.policy.decide import decide
 from transfer.policy.rules import CampaignStanding, Evidence, Policy
-from transfer.sandbox.pool import LeasedChild, Pool
+from transfer.sandbox.lease import LeasedChild
+from transfer.sandbox.pool import Pool
 from transfer.store.blobs import Blobs
 from transfer.store.database import Database, ReadTx, Recorder
 from transfer.store.records import Record

@@ -23,7 +23,8 @@ from transfer.model.media import Format
 from transfer.model.names import safe_name
 from transfer.model.states import Arrival, Arrived, Examined, Kind, RawBlob, Spooled
 from transfer.sandbox.confine import ChildLimits
-from transfer.sandbox.pool import LeasedChild, Pool
+from transfer.sandbox.lease import LeasedChild
+from transfer.sandbox.pool import Pool
 from transfer.sandbox.requests import Role
 from transfer.store.blobs import Blobs
 

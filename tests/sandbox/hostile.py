@@ -102,8 +102,8 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
 }
 
 
-def _answer(**attempts: str) -> ExamineReply:
-    findings = tuple(Finding(code=Code.MARKING, detail={"what": what, "got": got}) for what, got in attempts.items())
+def _answer(code: Code = Code.METADATA, **attempts: str) -> ExamineReply:
+    findings = tuple(Finding(code=code, detail={"what": what, "got": got}) for what, got in attempts.items())
     return ExamineReply(media=MediaFacts(format=Format.PNG, width=1, height=1), findings=findings, tools={})
 
 
@@ -191,6 +191,7 @@ def _many_threads() -> ExamineReply:
 
 DEEDS: dict[str, Callable[[], ExamineReply]] = {
     ".good": lambda: _answer(pid=str(os.getpid())),
+    ".found": lambda: _answer(Code.TRAILING_DATA, pid=str(os.getpid())),
     ".try": lambda: _answer(**{name: attempt(action) for name, action in ATTEMPTS.items()}),
     ".loop": _spin,
     ".stubborn": _ignore_and_spin,

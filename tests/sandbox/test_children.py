@@ -12,7 +12,8 @@ from transfer.model.findings import Code
 from transfer.model.media import Format
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault
-from transfer.sandbox.pool import LeasedChild, Pool
+from transfer.sandbox.lease import LeasedChild
+from transfer.sandbox.pool import Pool
 from transfer.sandbox.replies import ExamineReply
 
 HARMLESS = {"a thread", "its own clock", "private memory"}

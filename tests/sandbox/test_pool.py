@@ -21,7 +21,8 @@ from transfer.model.media import Format
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault
 from transfer.sandbox.handover import handed_over, is_only_writer
-from transfer.sandbox.pool import LeasedChild, Pool
+from transfer.sandbox.lease import ORDINARY, LeasedChild
+from transfer.sandbox.pool import Pool
 from transfer.sandbox.profiles import GatewayPaths, confine_gateway
 from transfer.sandbox.requests import Role
 
@@ -67,6 +68,23 @@ def test_a_child_serves_several_files(make_pool: PoolMaker, raw: int) -> None:
 
 def test_strict_takes_a_child_for_each_file(make_pool: PoolMaker, raw: int) -> None:
     assert len(set(pids(make_pool(strict=True), raw, 5))) == 5
+
+
+def test_a_child_that_found_something_serves_no_other_file(make_pool: PoolMaker, raw: int) -> None:
+    """What is odd about a file may be what took the child over."""
+    pool = make_pool()
+    with pool.lease() as child:
+        first = pid_of(child, raw, ".found")
+        assert pid_of(child, raw) == first  # of this file it may still be asked: nobody else is hurt
+    assert wait_for(lambda: not is_running(first))
+    (second,) = pids(pool, raw, 1)
+    assert second != first
+
+
+def test_what_every_camera_writes_is_no_reason_to_throw_a_child_away() -> None:
+    assert {Code.METADATA, Code.LOCATION} <= ORDINARY
+    for code in (Code.TRAILING_DATA, Code.UNDECODABLE, Code.TYPE_MISMATCH, Code.MARKING, Code.RESIDUE, Code.MALWARE):
+        assert code not in ORDINARY
 
 
 def test_a_child_is_replaced_after_its_number_of_files(make_pool: PoolMaker, raw: int) -> None:

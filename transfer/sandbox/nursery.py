@@ -18,10 +18,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import transfer
-from transfer.errors import Unavailable
+from transfer.errors import Misuse, Unavailable
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.worker import Worker
-from transfer.sandbox.zygote import CANNOT, CHILD, ENDED, MAX_CONTROL, READY
+from transfer.sandbox.zygote import CANNOT, CHILD, ENDED, MAX_CONTROL, READY, WRONG
 
 ENTRY = (sys.executable, "-P", "-m", "transfer.child")  # -P: nothing is imported from the current folder
 _WARMING = 60.0  # seconds
@@ -35,11 +35,17 @@ class _Gone(Exception):
 
 
 class Nursery:
-    """One zygote at a time and the children ordered from it. `generation` counts zygotes."""
+    """One zygote at a time and the children ordered from it. `generation` counts zygotes.
 
-    def __init__(self, *, command: tuple[str, ...], role: str, limits: ChildLimits, prefer: bool) -> None:
+    `material` is a descriptor that every zygote is handed to read from, before it has children; the caller's to close.
+    """
+
+    def __init__(
+        self, *, command: tuple[str, ...], role: str, limits: ChildLimits, prefer: bool, material: int | None = None
+    ) -> None:
         self.generation = 0
         self._command = (*command, role, json.dumps(asdict(limits)), "prefer" if prefer else "require")
+        self._material = () if material is None else (material,)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._ready = False
@@ -58,11 +64,11 @@ class Nursery:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    (*self._command, str(theirs.fileno())),
+                    (*self._command, *map(str, (*self._material, theirs.fileno()))),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,  # a child's words never reach the operator's terminal
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=(*self._material, theirs.fileno()),
                     start_new_session=True,  # the terminal's interrupt is not for the children
                     cwd="/",
                     env=_environment(),
@@ -84,7 +90,7 @@ class Nursery:
                 self._ordered += 1
 
     def take(self) -> Worker:
-        """A new child, from a new zygote if need be. Raises Unavailable."""
+        """A new child, from a new zygote if need be. Raises Unavailable, and Misuse if its material is wrong."""
         for _attempt in range(3):
             try:
                 return self._take_once()
@@ -152,6 +158,9 @@ class Nursery:
             )
         elif words[0] == READY:
             self._ready = True
+        elif words[0] == WRONG:
+            self.stop()
+            raise Misuse(message[len(WRONG) + 1 :].decode("ascii", "replace"), advice="Put it right and start again.")
         elif words[0] == CANNOT:
             self.stop()
             raise Unavailable(

@@ -3,8 +3,7 @@
     with pool.lease() as child:
         child.examine(raw, …) ; child.rebuild(raw, output, …)
 
-What enters: descriptors of files, and limits. What leaves: replies that passed the wire's reader, `ChildFault` (this
-file's fault, at no cost to any other) or `Unavailable` (ours or the machine's: nothing is said about the file). The
+What enters: how the children are to be. What leaves: leases (`lease`), each on one child, or `Unavailable`. The
 children are not trusted; their output is hashed and read by others.
 """
 
@@ -12,41 +11,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import threading
 from collections.abc import Iterator
-from typing import Self, TypeVar
+from typing import Self
 
 from transfer.errors import Misuse, Unavailable
-from transfer.model.findings import Code
-from transfer.model.limits import MediaLimits
-from transfer.model.media import Format
 from transfer.sandbox.confine import ChildLimits
-from transfer.sandbox.faults import ChildFault, fault_of_ending, fault_of_giving_up
-from transfer.sandbox.handover import handed_over, is_only_writer
+from transfer.sandbox.lease import LeasedChild
 from transfer.sandbox.nursery import ENTRY, Nursery
-from transfer.sandbox.replies import ExamineReply, GaveUp, RebuildReply, Reply, ResidueReply, parse_reply
-from transfer.sandbox.requests import (
-    ExamineRequest,
-    RebuildRequest,
-    Request,
-    ResidueRequest,
-    Rest,
-    Role,
-    SheetRequest,
-    render_request,
-)
-from transfer.sandbox.strict import Malformed
-from transfer.sandbox.worker import Silence, Silent, Worker
-
-_R = TypeVar("_R", ExamineReply, RebuildReply, ResidueReply)
+from transfer.sandbox.requests import Rest, Role, render_request
+from transfer.sandbox.worker import Worker
 
 
 class Pool:
     """`workers` children of one role, at most. Thread-safe; starts its zygote at once and does not wait for it.
 
     `strict` takes a new child for each file. `prefer` confines the children only as far as this kernel can. `command`
-    is for tests: another program in the place of `python -m transfer.child`.
+    is for tests: another program in the place of `python -m transfer.child`. `material` is a descriptor that the role
+    needs to begin; it stays the caller's and open until the pool is closed.
     """
 
     def __init__(
@@ -58,6 +40,7 @@ class Pool:
         strict: bool = False,
         prefer: bool = False,
         command: tuple[str, ...] = ENTRY,
+        material: int | None = None,
     ) -> None:
         if workers < 1:
             raise Misuse("A sandbox needs at least one worker.", advice="Set [sandbox] workers to 1 or more.")
@@ -70,7 +53,7 @@ class Pool:
         self._leased: set[Worker] = set()
         self._closed = False
         self._nursing = threading.Lock()  # one thread at a time speaks with the zygote; taken before _lock, if both
-        self._nursery = Nursery(command=command, role=role.value, limits=limits, prefer=prefer)
+        self._nursery = Nursery(command=command, role=role.value, limits=limits, prefer=prefer, material=material)
         self._nursery.start()
 
     def __enter__(self) -> Self:
@@ -80,7 +63,7 @@ class Pool:
         self.close()
 
     def warm(self) -> None:
-        """Waits until a child is ready. Raises Unavailable if none can be had."""
+        """Waits until a child is ready. Raises Unavailable if none can be had, Misuse if its material is wrong."""
         with self.lease():
             pass
 
@@ -174,121 +157,3 @@ class Pool:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise Unavailable("The sandbox is closed.", advice="The gateway is stopping; it goes on when it starts.")
-
-
-class LeasedChild:
-    """One child for the time of one file. Used by one thread."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._worker: Worker | None = pool.take()
-
-    def examine(
-        self, raw: int, *, suffix: str, limits: MediaLimits, marks: tuple[str, ...], seconds: float
-    ) -> ExamineReply:
-        """What the file behind the descriptor `raw` is. Raises ChildFault, Unavailable."""
-        request = ExamineRequest(suffix=suffix, limits=limits, marks=marks)
-        return self._expect(ExamineReply, request, read=raw, seconds=seconds)
-
-    def rebuild(
-        self,
-        raw: int,
-        output: int,
-        *,
-        format: Format,  # noqa: A002 - the word of the line for it, everywhere
-        quality: int,
-        limits: MediaLimits,
-        seconds: float,
-    ) -> RebuildReply:
-        """Makes the file anew into `output`, a descriptor of an empty file open for reading and writing.
-
-        When it returns, no child can write to that file any more. Raises ChildFault, Unavailable.
-        """
-        request = RebuildRequest(format=format, quality=quality, limits=limits)
-        reply = self._expect(RebuildReply, request, read=raw, write=output, seconds=seconds)
-        if not is_only_writer(output):
-            self.discard(waiting=True)
-        return reply
-
-    def residue(self, clean: int, *, format: Format, seconds: float) -> ResidueReply:  # noqa: A002 - as above
-        """What the rebuilt file holds that it should not. Raises ChildFault, Unavailable."""
-        return self._expect(ResidueReply, ResidueRequest(format=format), read=clean, seconds=seconds)
-
-    def sheet(
-        self,
-        clean: int,
-        output: int,
-        *,
-        format: Format,  # noqa: A002 - as above
-        limits: MediaLimits,
-        seconds: float,
-    ) -> RebuildReply:
-        """Draws a contact sheet of a rebuilt file into `output`. Raises ChildFault, Unavailable."""
-        request = SheetRequest(format=format, limits=limits)
-        return self._expect(RebuildReply, request, read=clean, write=output, seconds=seconds)
-
-    def discard(self, *, waiting: bool = False) -> None:
-        """Throws the child away: it may no longer be what it was. A further request gets a new one.
-
-        With `waiting`, returns when its process has ended. Raises Unavailable if it does not.
-        """
-        worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        worker.kill()
-        dead = not waiting or worker.gone()
-        self._pool.drop(worker)
-        if not dead:
-            raise Unavailable("A sandbox child does not end when killed.", advice="The disk may be stuck.")
-
-    def finish(self) -> None:
-        """The lease is over."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            self._pool.give_back(worker)
-
-    def _expect(self, kind: type[_R], request: Request, *, read: int, seconds: float, write: int | None = None) -> _R:
-        reply = self._ask(request, read=read, write=write, seconds=seconds)
-        if isinstance(reply, GaveUp):
-            self.discard(waiting=write is not None)
-            raise fault_of_giving_up(reply)
-        if not isinstance(reply, kind):
-            raise ChildFault(Code.SANDBOX_PROTOCOL, "another kind of answer")
-        return reply
-
-    def _ask(self, request: Request, *, read: int, write: int | None, seconds: float) -> Reply:
-        """Asks once; and once more, of a new child, if this one was killed by somebody else (or its zygote was)."""
-        try:
-            message = render_request(request)
-        except Malformed as error:
-            raise Misuse(
-                f"The sandbox cannot be asked this: {error}.", advice="Shorten the list of markings in the policy."
-            ) from error
-        for last_try in (False, True):
-            if write is not None:
-                os.ftruncate(write, 0)  # what a killed child had begun
-            worker = self._worker = self._worker or self._pool.take()
-            try:
-                with handed_over(read=read, write=write) as descriptors:
-                    answer = worker.ask(message, descriptors, seconds=min(seconds, self._pool.patience))
-                return parse_reply(answer, to=request)
-            except Malformed as error:
-                self.discard(waiting=write is not None)
-                raise ChildFault(Code.SANDBOX_PROTOCOL, str(error)) from error
-            except Silent as silence:
-                status = self._pool.how_ended(worker) if silence.how is Silence.ENDED else None
-                self.discard(waiting=write is not None)
-                stray = silence.how is Silence.ENDED and status in {None, -signal.SIGKILL}
-                if last_try or not stray:
-                    raise _fault(silence.how, status) from silence
-        raise ChildFault(Code.SANDBOX_CRASHED, "no answer")
-
-
-def _fault(how: Silence, status: int | None) -> ChildFault | Unavailable:
-    if how is Silence.TIMEOUT:
-        return ChildFault(Code.SANDBOX_TIMEOUT, "no answer in time")
-    if how is Silence.STUCK:
-        return ChildFault(Code.SANDBOX_PROTOCOL, "it closed its end, or does not read")
-    if status is None:
-        return Unavailable("The sandbox was ended from outside.", advice="It is started again; it is tried again.")
-    return fault_of_ending(status)

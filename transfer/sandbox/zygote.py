@@ -18,7 +18,7 @@ import socket
 from collections.abc import Callable
 from typing import NoReturn
 
-from transfer.errors import TransferError
+from transfer.errors import Misuse, TransferError
 from transfer.sandbox.confine import (
     Baseline,
     ChildLimits,
@@ -29,7 +29,7 @@ from transfer.sandbox.confine import (
 )
 from transfer.sandbox.seccomp import Filter, build_filter, problem
 
-READY, CANNOT, CHILD, ENDED = b"ready", b"cannot", b"child", b"ended"
+READY, CANNOT, WRONG, CHILD, ENDED = b"ready", b"cannot", b"wrong", b"child", b"ended"
 MAX_CONTROL = 1024  # bytes of a control message
 EXIT_FAILED = 70  # of a child whose work raised what nobody expected
 _REMEMBERED = 256  # ended children whose status nobody asked for yet
@@ -51,7 +51,8 @@ def serve(control: socket.socket, *, warm: Callable[[], Work], limits: ChildLimi
     except Exception as error:  # noqa: BLE001 - whatever it is, the pool must hear a sentence instead of silence
         sentence = error.sentence if isinstance(error, TransferError) else f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):
-            control.send(CANNOT + b" " + sentence.encode("ascii", "replace")[: MAX_CONTROL - 16])
+            word = WRONG if isinstance(error, Misuse) else CANNOT  # what it was given is wrong, or the machine is
+            control.send(word + b" " + sentence.encode("ascii", "replace")[: MAX_CONTROL - 16])
         os._exit(1)
     gc.collect()
     gc.freeze()  # the children share these pages: a collection that touched them would copy them
