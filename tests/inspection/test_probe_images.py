@@ -116,12 +116,14 @@ def test_a_picture_that_breaks_off_is_refused(suffix: str, part: float) -> None:
 
 
 def test_a_header_alone_is_no_picture() -> None:
-    assert refused(b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01" + b"x" * 500, ".jpg") is Code.UNDECODABLE
+    assert refused(b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01" + b"x" * 500, ".jpg") is Code.MALFORMED_STRUCTURE
 
 
 def test_a_picture_with_a_zip_or_a_film_behind_it() -> None:
     _, findings = understood(samples.trailed(samples.png(text={})), ".png")
-    assert findings[Code.TRAILING_DATA]["looks"] == "zip"
+    assert findings[Code.SECOND_FILE] == {"looks": "zip", "where": "behind the end"}
+    _, findings = understood(samples.trailed(samples.png(text={}), samples.mp4(0.2)), ".png")
+    assert findings[Code.TRAILING_DATA]["looks"] == "video"
 
 
 def test_further_pictures_in_a_jpeg_are_reported() -> None:

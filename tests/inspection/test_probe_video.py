@@ -112,8 +112,11 @@ def test_the_pictures_and_not_the_container_say_how_large_they_are() -> None:
 
 
 def test_a_tail_behind_a_film_is_reported(mp4: bytes, webm: bytes) -> None:
-    assert understood(samples.trailed(mp4), ".mp4")[1][Code.TRAILING_DATA] == {"bytes": 33, "looks": "zip"}
-    assert understood(samples.trailed(webm), ".webm")[1][Code.TRAILING_DATA]["looks"] == "zip"
+    for film, suffix in ((mp4, ".mp4"), (webm, ".webm")):
+        findings = understood(samples.trailed(film, b"\x01\x02 what some camera adds"), suffix)[1]
+        assert findings[Code.TRAILING_DATA] == {"bytes": 24, "looks": "unknown"}
+        findings = understood(samples.trailed(film), suffix)[1]
+        assert findings[Code.SECOND_FILE] == {"looks": "zip", "where": "behind the end"}
 
 
 def test_an_attached_cover_is_not_the_picture() -> None:

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 import pillow_heif
 from PIL import Image
 
-from transfer.inspection.anatomy import Anatomy, dissect_gif, dissect_jpeg, dissect_png, dissect_webp
-from transfer.inspection.anatomy_boxes import dissect_boxes
+from transfer.inspection.anatomy import Anatomy
+from transfer.inspection.fingerprint import fingerprints, small
 from transfer.inspection.metadata import metadata_findings
 from transfer.inspection.noticed import Unfit, noticed, printable
+from transfer.inspection.structure import check_structure, dissect_picture, structure_findings
 from transfer.model.findings import Code, Finding
+from transfer.model.fingerprint import MOST_FRAMES, Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts
 
@@ -78,33 +80,38 @@ def decode_image(
     limits: MediaLimits,
     marks: tuple[str, ...],
     keep: Callable[[object], None] | None = None,
+    prints: list[Fingerprint] | None = None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
     """The facts of a picture, every frame of it decoded, and what it holds besides.
 
     `keep` gets the loaded `PIL.Image.Image` of a still picture: full size, no orientation applied, `.info` whole.
-    Raises Unfit: UNDECODABLE, TYPE_MISMATCH, TOO_MANY_PIXELS, TOO_MANY_FRAMES.
+    `prints` gets the fingerprints of the picture, or of a few of an animation's.
+    Raises Unfit: UNDECODABLE, TYPE_MISMATCH, TOO_MANY_PIXELS, TOO_MANY_FRAMES, MALFORMED_STRUCTURE, INFLATES.
     """
+    found = dissect_picture(data, form)
+    check_structure(found, limits)
+    inside = structure_findings(found)
     with _pillow_bounded(limits):
         try:
             image = Image.open(io.BytesIO(data), formats=[_PLUGINS[form]])
             frames = _checked_frames(image, form, limits)
-            found = _dissect(data, form)
-            if found.truncated:
-                raise Unfit(Code.UNDECODABLE, problem="the file breaks off before its end")
-            durations = _decode_frames(image, frames)
+            seen: list[Image.Image] = []
+            durations = _decode_frames(image, frames, seen if prints is not None else None)
             exif = image.getexif()
             turned = exif.get(_ORIENTATION) in {5, 6, 7, 8}
+            if prints is not None:
+                prints.extend(fingerprints(seen, orientation=exif.get(_ORIENTATION, 1)))
             place = any(exif.get_ifd(_GPS).values())
         except Image.DecompressionBombError:
-            raise Unfit(Code.TOO_MANY_PIXELS, limit=limits.pixels) from None
+            raise Unfit(Code.TOO_MANY_PIXELS, inside, limit=limits.pixels) from None
         except _BROKEN as error:
-            raise Unfit(Code.UNDECODABLE, problem=printable(f"{type(error).__name__}: {error}")) from None
+            raise Unfit(Code.UNDECODABLE, inside, problem=printable(f"{type(error).__name__}: {error}")) from None
     extras = _note_items(found, image, form)
     width, height = (image.height, image.width) if turned else image.size
     facts = MediaFacts(format=form, width=width, height=height, frames=frames, duration_ms=durations)
     if keep is not None and frames == 1:
         keep(image)
-    return facts, (*extras, *metadata_findings(found, marks, place=place))
+    return facts, (*inside, *extras, *metadata_findings(found, marks, place=place))
 
 
 @contextmanager
@@ -137,32 +144,23 @@ def _checked_frames(image: Image.Image, form: Format, limits: MediaLimits) -> in
     return frames
 
 
-def _decode_frames(image: Image.Image, frames: int) -> int:
-    """Decode all of it; the milliseconds an animation lasts."""
+def _decode_frames(image: Image.Image, frames: int, seen: list[Image.Image] | None) -> int:
+    """Decode all of it; the milliseconds an animation lasts. `seen` gets small copies, of frames evenly spread."""
     if frames == 1:
         image.load()
+        if seen is not None:
+            seen.append(small(image))
         return 0
+    every = -(-frames // MOST_FRAMES)
     total = 0.0
     for number in range(frames):
         image.seek(number)
         image.load()
         total += float(image.info.get("duration", 0) or 0)
+        if seen is not None and number % every == 0:
+            seen.append(small(image))
     image.seek(0)
     return round(total)
-
-
-def _dissect(data: bytes, form: Format) -> Anatomy:
-    match form:
-        case Format.JPEG:
-            return dissect_jpeg(data)
-        case Format.PNG:
-            return dissect_png(data)
-        case Format.WEBP:
-            return dissect_webp(data)
-        case Format.GIF:
-            return dissect_gif(data)
-        case _:
-            return dissect_boxes(lambda at, length: data[at : at + length], len(data), picture=True)
 
 
 def _note_items(found: Anatomy, image: Image.Image, form: Format) -> tuple[Finding, ...]:

@@ -20,12 +20,15 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
+from PIL import Image
 
 from transfer.inspection.anatomy import Anatomy
-from transfer.inspection.anatomy_boxes import Read, dissect_boxes, dissect_ebml
+from transfer.inspection.fingerprint import SIDE, fingerprints
 from transfer.inspection.metadata import all_tags, metadata_findings, note_tags
 from transfer.inspection.noticed import Unfit, noticed, printable
+from transfer.inspection.structure import check_structure, dissect_film, structure_findings
 from transfer.model.findings import Code, Finding
+from transfer.model.fingerprint import Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts, StreamFacts
 
@@ -61,23 +64,30 @@ def warm_video() -> None:
 
 
 def decode_video(
-    source: BinaryIO, size: int, *, form: Format, limits: MediaLimits, marks: tuple[str, ...]
+    source: BinaryIO,
+    size: int,
+    *,
+    form: Format,
+    limits: MediaLimits,
+    marks: tuple[str, ...],
+    prints: list[Fingerprint] | None = None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
     """The facts of a film and what it holds besides picture and sound; `size` is the file's, in bytes.
 
     The chosen streams are the first real picture and the first sound; all others are reported and left behind.
+    `prints` gets the fingerprints of the key frames that are decoded.
     Raises Unfit: UNDECODABLE, TYPE_MISMATCH, NO_PICTURE_STREAM, CODEC_NOT_ALLOWED, TOO_MANY_STREAMS, TOO_MANY_PIXELS,
-    TOO_LONG.
+    TOO_LONG, MALFORMED_STRUCTURE.
     """
     found = _dissect(source, size, form)
-    if found.truncated:
-        raise Unfit(Code.UNDECODABLE, problem="the file breaks off before its end")
+    check_structure(found, limits)
+    inside = structure_findings(found)
     source.seek(0)
     try:
         with av.open(source, "r", format=_DEMUXERS[form], metadata_errors="replace") as container:
             picture, sound = _chosen(container, form, limits)
             seconds = _checked_seconds(container, picture, limits)
-            turned = _decode_key_frames(container, picture, seconds)
+            turned = _decode_key_frames(container, picture, seconds, prints)
             if sound is not None:
                 _decode_first_sounds(container, sound)
             extras = _extra_streams(container, {picture.index, sound.index if sound is not None else -1})
@@ -86,8 +96,8 @@ def decode_video(
     except _BROKEN as error:
         if isinstance(error, MemoryError):  # FFmpeg's own: the sandbox's limit, not the file's fault alone
             raise
-        raise Unfit(Code.UNDECODABLE, problem=printable(f"{type(error).__name__}: {error}")) from None
-    return facts, (*extras, *metadata_findings(found, marks, place=place))
+        raise Unfit(Code.UNDECODABLE, inside, problem=printable(f"{type(error).__name__}: {error}")) from None
+    return facts, (*inside, *extras, *metadata_findings(found, marks, place=place))
 
 
 def _dissect(source: BinaryIO, size: int, form: Format) -> Anatomy:
@@ -95,8 +105,7 @@ def _dissect(source: BinaryIO, size: int, form: Format) -> Anatomy:
         source.seek(at)
         return source.read(length)
 
-    reader: Read = read
-    return dissect_ebml(reader, size) if form is Format.WEBM else dissect_boxes(reader, size, picture=False)
+    return dissect_film(read, size, form)
 
 
 def _chosen(container: InputContainer, form: Format, limits: MediaLimits) -> tuple[VideoStream, AudioStream | None]:
@@ -133,10 +142,13 @@ def _checked_seconds(container: InputContainer, picture: VideoStream, limits: Me
     return seconds
 
 
-def _decode_key_frames(container: InputContainer, picture: VideoStream, seconds: float) -> bool:
+def _decode_key_frames(
+    container: InputContainer, picture: VideoStream, seconds: float, prints: list[Fingerprint] | None
+) -> bool:
     """Decode a few key frames over its length; whether the picture is turned by a quarter when shown."""
     picture.codec_context.skip_frame = "NONKEY"
-    turned = False
+    turned, rotation = False, 0
+    smalls: list[Image.Image] = []
     seen: set[int | None] = set()
     for number in range(KEY_FRAMES):
         if number:
@@ -151,6 +163,12 @@ def _decode_key_frames(container: InputContainer, picture: VideoStream, seconds:
             raise Unfit(Code.UNDECODABLE, problem="a picture is damaged")
         seen.add(frame.pts)
         turned = frame.rotation % 180 != 0
+        if prints is not None:
+            shrunk = frame.reformat(SIDE, SIDE, "rgb24", interpolation="AREA")
+            smalls.append(shrunk.to_image())  # type: ignore[no-untyped-call]  # PyAV says no types here
+            rotation = frame.rotation
+    if prints is not None:
+        prints.extend(fingerprints(smalls, rotation=rotation))
     return turned
 
 

@@ -28,9 +28,11 @@ def noticed(code: Code, **detail: str | int) -> Finding:
 class Unfit(Refusal):
     """This file cannot be taken any further by inspection.
 
-    Raised by sniffing and decoding, caught by `probe`, which answers with `finding` and without facts.
+    Raised by sniffing and decoding, caught by `probe`, which answers with `findings` and without facts. `also` are
+    findings that were made before.
     """
 
-    def __init__(self, code: Code, **detail: str | int) -> None:
+    def __init__(self, code: Code, also: tuple[Finding, ...] = (), **detail: str | int) -> None:
         super().__init__(f"The file could not be examined ({code}).", code=code)
         self.finding = noticed(code, **detail)
+        self.findings = (self.finding, *also)

@@ -16,12 +16,14 @@ import av
 import PIL
 import pillow_heif
 
+from transfer.inspection import fingerprint
 from transfer.inspection.decode_images import decode_image, warm_images
 from transfer.inspection.decode_text import decode_text
 from transfer.inspection.decode_video import decode_video, warm_video
 from transfer.inspection.noticed import Unfit, noticed, printable
 from transfer.inspection.sniff import HEAD_BYTES, Sniffer, agreed_format, libmagic_version
 from transfer.model.findings import Code, Finding
+from transfer.model.fingerprint import Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format, MediaFacts
 
@@ -33,6 +35,7 @@ def warm() -> None:
     _sniffer().media_type(b"\xff\xd8\xff\xe0\0\x10JFIF\0")
     warm_images()
     warm_video()
+    fingerprint.warm()
     for family in Family:
         _tools(family)
 
@@ -44,10 +47,12 @@ def probe(
     limits: MediaLimits,
     marks: tuple[str, ...],
     keep: Callable[[object], None] | None = None,
+    prints: list[Fingerprint] | None = None,
 ) -> tuple[MediaFacts | None, tuple[Finding, ...], dict[str, str]]:
     """The facts (None: not understood, or beyond a limit), the findings, and the versions of the tools that looked.
 
     `descriptor` is read from its beginning and left open; `suffix` has its dot. `keep` gets the decoded still picture.
+    `prints`, if it is a list, gets what the picture, or sampled frames of it, look like.
     Raises MemoryError where a decoder meets the sandbox's bound; everything else wrong with the file is a finding.
     """
     tools = {"libmagic": libmagic_version()}
@@ -57,9 +62,11 @@ def probe(
     try:
         form = agreed_format(printable(_sniffer().media_type(head)), printable(suffix))
         tools |= _tools(form.family)
-        facts, findings = _decode(descriptor, form=form, limits=limits, marks=marks, keep=keep)
+        facts, findings = _decode(descriptor, form=form, limits=limits, marks=marks, keep=keep, prints=prints)
     except Unfit as unfit:
-        return None, (unfit.finding,), tools
+        return None, unfit.findings, tools
+    if prints:
+        tools["pdqhash"] = fingerprint.recipe()
     return facts, findings, tools
 
 
@@ -70,6 +77,7 @@ def _decode(
     limits: MediaLimits,
     marks: tuple[str, ...],
     keep: Callable[[object], None] | None,
+    prints: list[Fingerprint] | None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
     size = os.fstat(descriptor).st_size
     limit = {Family.IMAGE: limits.image_bytes, Family.VIDEO: limits.video_bytes, Family.TEXT: limits.text_bytes}
@@ -79,11 +87,11 @@ def _decode(
     source = io.BufferedReader(io.FileIO(descriptor, closefd=False), _BUFFER)
     source.seek(0)
     if form.family is Family.VIDEO:
-        return decode_video(source, size, form=form, limits=limits, marks=marks)
+        return decode_video(source, size, form=form, limits=limits, marks=marks, prints=prints)
     data = source.read(size)
     if form.family is Family.TEXT:
         return decode_text(data, form=form, limits=limits, marks=marks)
-    return decode_image(data, form=form, limits=limits, marks=marks, keep=keep)
+    return decode_image(data, form=form, limits=limits, marks=marks, keep=keep, prints=prints)
 
 
 @cache
