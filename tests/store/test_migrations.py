@@ -98,7 +98,7 @@ def test_of_many_that_open_it_at_once_one_migrates(tmp_path: Path, monkeypatch: 
         done.append(1)
         step(connection)
 
-    monkeypatch.setattr(migrations, "STEPS", {1: counted})
+    monkeypatch.setattr(migrations, "STEPS", {**STEPS, 1: counted})
     errors: list[BaseException] = []
 
     def open_it() -> None:
@@ -132,7 +132,7 @@ def test_a_step_that_fails_leaves_the_old_version(tmp_path: Path, monkeypatch: p
         step(connection)
         raise Misuse("It cannot be done.")
 
-    monkeypatch.setattr(migrations, "STEPS", {1: fails})
+    monkeypatch.setattr(migrations, "STEPS", {**STEPS, 1: fails})
     with pytest.raises(Misuse, match="cannot be done"):
         Database.open(tmp_path / "db")
     assert version_of(tmp_path / "db") == "1"
@@ -156,9 +156,9 @@ DIES = """
     if where == "copied":
         os.rename = lambda *given: (rename(*given), die())
     if where == "before":
-        migrations.STEPS = {1: lambda connection: die()}
+        migrations.STEPS = {**migrations.STEPS, 1: lambda connection: die()}
     if where == "after":
-        migrations.STEPS = {1: lambda connection: (step(connection), die())}
+        migrations.STEPS = {**migrations.STEPS, 1: lambda connection: (step(connection), die())}
     db = Database.open(Path(sys.argv[1]))
     die()
 """

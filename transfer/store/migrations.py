@@ -20,6 +20,7 @@ from transfer.errors import Misuse, Tampered, Unavailable
 from transfer.store.connections import Session
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
 from transfer.store.erasure_table import ERASURE
+from transfer.store.fingerprint_tables import create_fingerprint_tables
 from transfer.store.journal_tags import create_and_fill
 from transfer.store.lock import holds, who_holds
 from transfer.store.notice_table import create_notice_table
@@ -40,7 +41,12 @@ def _to_2(connection: Connection) -> None:
     create_notice_table(connection)
 
 
-STEPS: Mapping[int, Step] = {1: _to_2}
+def _to_3(connection: Connection) -> None:
+    """What was released can be recognised by what it looks like; what was released before is looked at later."""
+    create_fingerprint_tables(connection)
+
+
+STEPS: Mapping[int, Step] = {1: _to_2, 2: _to_3}
 """From each version to the next. A step makes its own tables, and none that a later step makes."""
 
 

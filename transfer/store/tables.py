@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from transfer.store import directory_tables, erasure_table, items, journal_tables, notice_table, release_tables, schema
+from transfer.store import (
+    directory_tables,
+    erasure_table,
+    fingerprint_tables,
+    items,
+    journal_tables,
+    notice_table,
+    release_tables,
+    schema,
+)
 
 # Each of these defines its own tables on schema.METADATA.
-MODULES = (schema, items, directory_tables, release_tables, journal_tables, erasure_table, notice_table)
+MODULES = (
+    schema,
+    items,
+    directory_tables,
+    release_tables,
+    journal_tables,
+    erasure_table,
+    notice_table,
+    fingerprint_tables,
+)
 
 
 def create_all(connection: Connection) -> None:
