@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from transfer.disarm.rebuild import Unrebuilt, rebuild
 from transfer.errors import Refusal, TransferError, Unavailable
 from transfer.inspection.examine import Unexamined, examine
-from transfer.inspection.scan import Scanner
+from transfer.inspection.scan import Scanners
 from transfer.model.chronicle import examined_event, failed_event, held_event, rebuilt_event, refused_event
 from transfer.model.events import Event
 from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult, Verdict
@@ -46,7 +46,7 @@ class Line:
     blobs: Blobs
     media: Pool
     residue: Pool
-    scanner: Scanner
+    scanner: Scanners
     policy: Policy
     standing: Standing
 
@@ -156,7 +156,7 @@ class Line:
         with self.db.write() as tx:
             behind = self._steps_behind(rebuilt, was)
             if not verdict.refused:
-                self.register.advance(tx, held, *behind, held_event(held), was=was)
+                self.register.advance(tx, held, *behind, held_event(held, again=was is State.HELD), was=was)
                 return State.HELD
             if behind:
                 self.register.advance(tx, rebuilt, *behind, was=was)
@@ -166,23 +166,26 @@ class Line:
         return State.REFUSED
 
     def _rejudge(self, held: Held) -> State:
-        """A held item again: scanned anew if a scanner was missing, judged anew; recorded only if that changes it."""
+        """A held item again: judged anew, and scanned anew where a scanner was missing or knows more now than then.
+
+        Recorded if that changes the verdict, or if there are new answers of the scanners.
+        """
         rebuilt = held.rebuilt
-        missing = {ScanAnswer.UNAVAILABLE}
-        if any(scan.answer in missing for scan in rebuilt.examined.scans + rebuilt.scans):
+        if self.scanner.outdated(rebuilt.examined.scans) or self.scanner.outdated(rebuilt.scans):
             rebuilt = self._scan_again(rebuilt)
-        verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans)
-        if verdict == held.verdict:
+        scans = rebuilt.examined.scans + rebuilt.scans
+        verdict = self._verdict(rebuilt.examined, rebuilt.findings, scans)
+        if verdict == held.verdict and (rebuilt is held.rebuilt or not _all_clean(scans)):
             return State.HELD
         return self._decide(rebuilt, was=State.HELD)
 
     def _scan_again(self, rebuilt: Rebuilt) -> Rebuilt:
         spooled = rebuilt.examined.spooled
         with self.blobs.open_raw(spooled.raw.sha256) as raw:
-            raw_scan = self.scanner.scan(raw, spooled.raw.size)
+            raw_scans = self.scanner.scan(raw, spooled.raw.size)
         with self.blobs.open_clean(rebuilt.clean.sha256) as clean:
-            clean_scan = self.scanner.scan(clean, rebuilt.clean.size)
-        return replace(rebuilt, examined=replace(rebuilt.examined, scans=(raw_scan,)), scans=(clean_scan,))
+            clean_scans = self.scanner.scan(clean, rebuilt.clean.size)
+        return replace(rebuilt, examined=replace(rebuilt.examined, scans=raw_scans), scans=clean_scans)
 
     def _verdict(self, examined: Examined, more: tuple[Finding, ...], scans: tuple[ScanResult, ...]) -> Verdict:
         arrived = examined.spooled.arrived
@@ -240,6 +243,10 @@ class Line:
             refused = _refused(spooled.arrived, raw, reached, verdict, (finding,))
             self.register.advance(tx, refused, refused_event(refused), was=reached)
         return State.REFUSED
+
+
+def _all_clean(scans: tuple[ScanResult, ...]) -> bool:
+    return all(scan.answer is ScanAnswer.CLEAN for scan in scans)
 
 
 def spooled_of(record: Record) -> Spooled | None:

@@ -19,7 +19,7 @@ from tests.disarm.tools import LIMITS, residues
 from transfer.disarm.rebuild import Unrebuilt, rebuild
 from transfer.errors import Tampered, Unavailable
 from transfer.inspection.examine import examine
-from transfer.inspection.scan import NoScanner
+from transfer.inspection.scan import NoScanner, Scanners
 from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format, MediaFacts, RebuildFacts
@@ -127,10 +127,10 @@ def test_from_the_spool_to_a_clean_blob(
 ) -> None:
     with media.lease() as child:
         known = examine(
-            spooled(blobs, make(), name), child=child, blobs=blobs, scanner=NoScanner(), limits=LIMITS, marks=()
+            spooled(blobs, make(), name), child=child, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, marks=()
         )
         assert isinstance(known, Examined), known
-        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=NoScanner(), limits=LIMITS, quality=90)
+        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90)
     assert isinstance(done, Rebuilt), done
     with blobs.open_clean(done.clean.sha256) as stream:
         content = stream.read()
@@ -144,7 +144,7 @@ def test_malware_in_the_rebuilt_file_is_no_clean_blob(media: Pool, residue: Pool
     with media.lease() as child:
         done = rebuild(
             examined(blobs, samples.jpeg()), child=child, residue=residue, blobs=blobs,
-            scanner=Infected(), limits=LIMITS, quality=90,
+            scanner=Scanners(Infected()), limits=LIMITS, quality=90,
         )  # fmt: skip
     assert isinstance(done, Unrebuilt)
     assert [finding.code for finding in done.findings] == [Code.MALWARE]
@@ -170,7 +170,7 @@ def test_a_lying_child_makes_no_clean_blob(
     child = ScriptedChild(content(), said)
     done = rebuild(
         examined(blobs, samples.jpeg()), child=child, residue=residue, blobs=blobs,
-        scanner=NoScanner(), limits=LIMITS, quality=90,
+        scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
     )  # fmt: skip
     assert isinstance(done, Unrebuilt)
     assert {finding.code for finding in done.findings} == {code}
@@ -181,7 +181,7 @@ def test_a_lying_child_makes_no_clean_blob(
 def test_lost_packets_make_no_clean_blob(residue: Pool, blobs: Blobs) -> None:
     child = ScriptedChild(b"film", facts(Format.MP4, packets_in=10, packets_out=9))
     film = examined(blobs, samples.mp4(), form=Format.MP4)
-    done = rebuild(film, child=child, residue=residue, blobs=blobs, scanner=NoScanner(), limits=LIMITS, quality=90)
+    done = rebuild(film, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90)
     assert isinstance(done, Unrebuilt)
     assert done.findings[0].detail["reason"] == "packets lost"
 
@@ -190,7 +190,7 @@ def test_what_the_child_found_is_passed_on(residue: Pool, blobs: Blobs) -> None:
     why = Finding(code=Code.REBUILD_FAILED, detail={"reason": "broken"})
     done = rebuild(
         examined(blobs, samples.jpeg()), child=ScriptedChild(b"", None, why), residue=residue, blobs=blobs,
-        scanner=NoScanner(), limits=LIMITS, quality=90,
+        scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
     )  # fmt: skip
     assert done == Unrebuilt(findings=(why,))
 
@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_the_item_where_it_is(residue: Pool, blobs: Blobs) ->
     with pytest.raises(Unavailable, match="disk is full"):
         rebuild(
             examined(blobs, samples.jpeg()), child=ScriptedChild(b"", None, full), residue=residue, blobs=blobs,
-            scanner=NoScanner(), limits=LIMITS, quality=90,
+            scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
         )  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def test_a_missing_original_is_tampering(residue: Pool, blobs: Blobs) -> None:
     with pytest.raises(Tampered):
         rebuild(
             known, child=ScriptedChild(b"", facts()), residue=residue, blobs=blobs,
-            scanner=NoScanner(), limits=LIMITS, quality=90,
+            scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
         )  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def test_the_residue_child_gets_only_what_was_made(blobs: Blobs) -> None:
     made = samples.jpeg(exif=False)
     done = rebuild(
         examined(blobs, samples.jpeg()), child=ScriptedChild(made, facts()), residue=Watched(), blobs=blobs,
-        scanner=NoScanner(), limits=LIMITS, quality=90,
+        scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
     )  # fmt: skip
     assert isinstance(done, Rebuilt)
     assert Watched.given == made
@@ -244,9 +244,9 @@ def test_a_refusal_is_of_that_file_only(media: Pool, residue: Pool, blobs: Blobs
     known = examined(blobs, samples.jpeg())
     tight = replace(LIMITS, pixels=10)
     with media.lease() as child:
-        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=NoScanner(), limits=tight, quality=90)
+        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=tight, quality=90)
     assert isinstance(done, Unrebuilt)
     assert [finding.code for finding in done.findings] == [Code.TOO_MANY_PIXELS]
     with media.lease() as child:
-        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=NoScanner(), limits=LIMITS, quality=90)
+        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90)
     assert isinstance(done, Rebuilt)

@@ -16,7 +16,7 @@ from tests.inspection.test_clamd import needs_clamd, scanner
 from transfer.errors import Refusal, Tampered
 from transfer.inspection.clamd import eicar
 from transfer.inspection.examine import Unexamined, examine
-from transfer.inspection.scan import NoScanner, Scanner
+from transfer.inspection.scan import NoScanner, Scanner, Scanners
 from transfer.model.findings import Code, ScanAnswer
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format
@@ -79,7 +79,7 @@ def examined(
         spooled(blobs, content, name),
         child=child,
         blobs=blobs,
-        scanner=scanner or NoScanner(),
+        scanner=Scanners(scanner or NoScanner()),
         limits=LIMITS,
         marks=MARKS,
     )
@@ -158,13 +158,13 @@ def test_malware_is_not_handed_to_a_decoder(blobs: Blobs, clamd: Path) -> None:
     result = examined(Untouched(), blobs, samples.trailed(samples.jpeg(), eicar()), "p.jpg", scanner(clamd))  # type: ignore[arg-type]
     assert isinstance(result, Unexamined)
     assert [finding.code for finding in result.findings] == [Code.MALWARE]
-    assert result.findings[0].detail == {"threat": "Eicar-Test-File.UNOFFICIAL"}
+    assert result.findings[0].detail == {"threat": "Eicar-Test-File.UNOFFICIAL", "scanner": "clamd"}
 
 
 def test_a_child_that_is_too_slow_is_this_file_s_fault(child: LeasedChild, blobs: Blobs) -> None:
     item = spooled(blobs, samples.jpeg(), "photo.jpg")
     with pytest.raises(Refusal) as caught:
-        examine(item, child=child, blobs=blobs, scanner=NoScanner(), limits=LIMITS, marks=MARKS, seconds=0.0)
+        examine(item, child=child, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, marks=MARKS, seconds=0.0)
     assert caught.value.code == Code.SANDBOX_TIMEOUT
 
 
@@ -172,7 +172,7 @@ def test_a_missing_original_is_tampering(child: LeasedChild, blobs: Blobs) -> No
     item = spooled(blobs, b"x", "caption.txt")
     gone = Spooled(arrived=item.arrived, raw=RawBlob(sha256=Sha256("0" * 64), size=1))
     with pytest.raises(Tampered):
-        examine(gone, child=child, blobs=blobs, scanner=NoScanner(), limits=LIMITS, marks=MARKS)
+        examine(gone, child=child, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, marks=MARKS)
 
 
 def test_a_scanner_that_moves_the_file_s_position_does_not_matter(child: LeasedChild, blobs: Blobs) -> None:

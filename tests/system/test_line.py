@@ -13,7 +13,7 @@ from transfer import pipeline
 from transfer.assembly import standing_of
 from transfer.disarm.rebuild import Unrebuilt
 from transfer.errors import Unavailable
-from transfer.inspection.scan import NoScanner
+from transfer.inspection.scan import NoScanner, Scanners
 from transfer.intake.admit import admit
 from transfer.intake.folder import FolderSource
 from transfer.model.chronicle import rebuilt_event, spooled_event
@@ -39,7 +39,7 @@ def line(place: Place) -> Iterator[Line]:
             blobs=site.blobs,
             media=media,
             residue=residue,
-            scanner=NoScanner(),
+            scanner=Scanners(NoScanner()),
             policy=site.policy,
             standing=standing_of(site),
         )

@@ -4,7 +4,7 @@ What enters: an examined item. What leaves: the same item with a clean blob, or 
 
     1. a MEDIA child writes the new file into a draft        its facts are claims
     2. a RESIDUE child, which never sees raw bytes, reads it  any finding ends it
-    3. the malware scanner reads it                           what we are about to release, not only what came
+    3. the malware scanners read it                           what we are about to release, not only what came
     4. the gateway hashes it and keeps it as a clean blob     only here does a CleanBlob come about
 
 After a crash at any line before 4 there is a draft that the next start sweeps away, and the item is still Examined.
@@ -74,11 +74,11 @@ class ResidueReaders(Protocol):
         ...
 
 
-class Scanner(Protocol):
-    """A malware scanner."""
+class Scanners(Protocol):
+    """All malware scanners."""
 
-    def scan(self, content: BinaryIO, size: int) -> ScanResult:
-        """The answer about exactly `size` bytes, read from the content's position on. Never raises."""
+    def scan(self, content: BinaryIO, size: int) -> tuple[ScanResult, ...]:
+        """Each one's answer about exactly `size` bytes, read from the content's position on. Never raises."""
         ...
 
 
@@ -130,7 +130,7 @@ def rebuild(
     child: Rebuilder,
     residue: ResidueReaders,
     blobs: Blobs,
-    scanner: Scanner,
+    scanner: Scanners,
     limits: MediaLimits,
     quality: int,
 ) -> Rebuilt | Unrebuilt:
@@ -161,13 +161,13 @@ def rebuild(
             child.discard()
             return Unrebuilt(findings=left)
         made.seek(0)
-        scan = scanner.scan(made, size)
-        if scan.answer is ScanAnswer.INFECTED:
+        scans = scanner.scan(made, size)
+        if scans[-1].answer is ScanAnswer.INFECTED:
             child.discard()
-            return Unrebuilt(findings=(Finding(code=Code.MALWARE, detail=_threat(scan)),), scans=(scan,))
+            return Unrebuilt(findings=(Finding(code=Code.MALWARE, detail=_threat(scans[-1])),), scans=scans)
         clean = draft.keep(reply.facts.format)
         blobs.done_with(original)
-    return Rebuilt(examined=examined, clean=clean, rebuild=reply.facts, findings=reply.findings, scans=(scan,))
+    return Rebuilt(examined=examined, clean=clean, rebuild=reply.facts, findings=reply.findings, scans=scans)
 
 
 def _seconds(size: int) -> float:

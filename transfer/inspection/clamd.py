@@ -66,6 +66,8 @@ class ClamdScanner:
     ones of unknown age, count as no scanner.
     """
 
+    name = "clamd"
+
     def __init__(
         self,
         *,
@@ -88,13 +90,13 @@ class ClamdScanner:
         try:
             signatures = self._signatures()
             if size > self._size_limit:
-                return _result(ScanAnswer.UNSCANNABLE, signatures)
+                return self._result(ScanAnswer.UNSCANNABLE, signatures)
             self._prove(signatures)
             status, words = instream(self._address, content, size, timeout=self._timeout)
         except Silent as silent:
             too_long = "size limit exceeded" in silent.last_words
             answer = ScanAnswer.UNSCANNABLE if too_long else ScanAnswer.UNAVAILABLE
-            return ScanResult(answer=answer, scanner="clamd")
+            return self._result(answer)
         return self._judged(status, words, signatures)
 
     def self_test(self) -> SelfTest:
@@ -107,7 +109,7 @@ class ClamdScanner:
         except Silent as silent:
             return SelfTest(
                 passed=False,
-                scanner="clamd",
+                scanner=self.name,
                 signatures="",
                 sentence=f"The malware scanner at {self._address} cannot be relied on: {printable(str(silent))}.",
                 advice="See that clamd runs, that this account may use its socket, and that it has signatures.",
@@ -115,20 +117,42 @@ class ClamdScanner:
         problem = self._age_problem(signatures)
         return SelfTest(
             passed=not problem,
-            scanner="clamd",
+            scanner=self.name,
             signatures=str(signatures),
             sentence=problem or "The malware scanner answers and finds the test file.",
             advice="See that freshclam runs and reaches its mirror." if problem else "",
         )
 
+    def tend(self) -> bool:
+        """Never: that its signatures are others is seen when it is asked, and an answer counts as long as it is young."""
+        return False
+
+    def outdated(self, earlier: ScanResult) -> bool:
+        """Whether it answered longer ago than its signatures may be old: it would not be believed today."""
+        if self._max_age is None:
+            return False
+        return earlier.at is None or self._clock.now() - earlier.at > self._max_age
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def _judged(self, status: str, words: str, signatures: Signatures) -> ScanResult:
         if status == "FOUND" and not words.startswith(_NOT_LOOKED_INTO):
-            return _result(ScanAnswer.INFECTED, signatures, threat=words)
+            return self._result(ScanAnswer.INFECTED, signatures, threat=words)
         if status == "FOUND":
-            return _result(ScanAnswer.UNSCANNABLE, signatures)
+            return self._result(ScanAnswer.UNSCANNABLE, signatures)
         if status != "OK" or words or self._age_problem(signatures):
-            return _result(ScanAnswer.UNAVAILABLE, signatures)
-        return _result(ScanAnswer.CLEAN, signatures)
+            return self._result(ScanAnswer.UNAVAILABLE, signatures)
+        return self._result(ScanAnswer.CLEAN, signatures)
+
+    def _result(self, answer: ScanAnswer, signatures: Signatures | str = "", threat: str = "") -> ScanResult:
+        return ScanResult(
+            answer=answer,
+            scanner=self.name,
+            signatures=str(signatures),
+            threat=printable(threat),
+            at=self._clock.now(),
+        )
 
     def _signatures(self) -> Signatures:
         answer = version(self._address, timeout=self._timeout)
@@ -157,7 +181,3 @@ class ClamdScanner:
         if age > self._max_age:
             return f"The malware scanner's signatures are {age.days} days old; {self._max_age.days} are allowed."
         return ""
-
-
-def _result(answer: ScanAnswer, signatures: Signatures, threat: str = "") -> ScanResult:
-    return ScanResult(answer=answer, scanner="clamd", signatures=str(signatures), threat=printable(threat))

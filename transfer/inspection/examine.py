@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from transfer.inspection.noticed import noticed, printable
-from transfer.inspection.scan import Scanner
+from transfer.inspection.scan import Scanners
 from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import Sha256
 from transfer.model.limits import MediaLimits
 from transfer.model.states import Examined, Spooled
 from transfer.sandbox.replies import ExamineReply
 
-EXAMINE_SECONDS = 60.0  # for one file; the largest allowed film takes a few
+EXAMINE_SECONDS = 60.0  # for any file, besides what its size takes
+_BYTES_A_SECOND = 10 << 20  # a slow disk's pace; a film is read through at twenty times this on a small machine
 
 
 class Examiner(Protocol):
@@ -52,31 +53,31 @@ def examine(
     *,
     child: Examiner,
     blobs: RawBlobs,
-    scanner: Scanner,
+    scanner: Scanners,
     limits: MediaLimits,
     marks: tuple[str, ...],
     seconds: float = EXAMINE_SECONDS,
 ) -> Examined | Unexamined:
-    """What the scanner and the child found. Malware is not handed to a decoder.
+    """What the scanners and the child found. Malware is not handed to a decoder.
 
-    A scanner that does not answer is a fact for the policy, no error. Raises Tampered if the blob is missing, and
+    The child gets `seconds` and more the larger the file is. A scanner that does not answer is a fact for the policy, no error. Raises Tampered if the blob is missing, and
     ChildFault if the child failed.
     """
     raw = spooled.raw
     with blobs.open_raw(raw.sha256) as content:
-        scan = scanner.scan(content, raw.size)
-        if scan.answer is ScanAnswer.INFECTED:
-            return Unexamined(findings=(noticed(Code.MALWARE, threat=scan.threat),), scans=(scan,))
+        scans = scanner.scan(content, raw.size)
+        if scans[-1].answer is ScanAnswer.INFECTED:  # it is the last that was asked
+            return Unexamined(findings=(noticed(Code.MALWARE, threat=scans[-1].threat, scanner=scans[-1].scanner),), scans=scans)
         os.lseek(content.fileno(), 0, os.SEEK_SET)
         reply = child.examine(
-            content.fileno(), suffix=spooled.arrived.name.suffix, limits=limits, marks=marks, seconds=seconds
+            content.fileno(), suffix=spooled.arrived.name.suffix, limits=limits, marks=marks, seconds=seconds + raw.size / _BYTES_A_SECOND
         )
     if reply.media is None:
-        return Unexamined(findings=reply.findings or (noticed(Code.UNDECODABLE),), scans=(scan,))
+        return Unexamined(findings=reply.findings or (noticed(Code.UNDECODABLE),), scans=scans)
     return Examined(
         spooled=spooled,
         media=reply.media,
         findings=reply.findings,
-        scans=(scan,),
-        tools={**reply.tools, "scanner": printable(scan.signatures or scan.scanner)},
+        scans=scans,
+        tools={**reply.tools, "scanner": printable(scans[0].signatures or scans[0].scanner)},
     )

@@ -59,8 +59,8 @@ def rebuilt_event(rebuilt: Rebuilt) -> Event:
     )
 
 
-def held_event(held: Held) -> Event:
-    """The policy has judged; the item waits."""
+def held_event(held: Held, *, again: bool = False) -> Event:
+    """The policy has judged; the item waits. Of one that was held before, `again`, with what the scanners say now."""
     clean = held.rebuilt.clean
     waiting = held.verdict.waiting_for
     return Event(
@@ -72,6 +72,7 @@ def held_event(held: Held) -> Event:
             "waiting_for": waiting.value if waiting else "",
             "reasons": _reasons(held.verdict.reasons),
             "raw": held.rebuilt.examined.spooled.raw.sha256,
+            **({"scans": _scans(held.rebuilt.examined.scans + held.rebuilt.scans)} if again else {}),
         },
     )
 
