@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,6 @@ _MILLION = 1_000_000
 _PROOFS = 300
 _COMMANDS = 9
 _MB = 1_000_000
-_EVERY = 0.005
 
 
 def measure(folder: Path, *, entries: int) -> list[Result]:
@@ -178,27 +177,21 @@ def _in_memory(workspace: Workspace, tenth: Path, size: int) -> Result:
     )
 
 
+# Between us and the command, because the kernel counts the memory of whoever starts a process as that process's own.
+_LITTLE = (
+    "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL); "
+    "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+)
+
+
 def _run(*arguments: str | Path) -> int:
-    """A command that has to succeed; its largest resident set in bytes, looked at again and again.
-
-    What the kernel tells after its end counts the memory of this process too, from which it was forked.
-    """
-    process = subprocess.Popen(command(*arguments), env=environment(), stdout=subprocess.DEVNULL)
-    most = 0
-    while process.poll() is None:
-        most = max(most, _largest(process.pid))
-        time.sleep(_EVERY)
-    if process.returncode:
-        raise Stopped(f"`transfer {' '.join(map(str, arguments))}` ended with {process.returncode}.")
-    return most
-
-
-def _largest(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return 0
+    """A command that has to succeed; its largest resident set in bytes, as the kernel tells after its end."""
+    little = [sys.executable, "-I", "-S", "-c", _LITTLE, *command(*arguments)]
+    done = subprocess.run(little, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
+    code, kilobytes = map(int, done.stdout.split())
+    if code:
+        raise Stopped(f"`transfer {' '.join(map(str, arguments))}` ended with {code}.")
+    return kilobytes * 1024
 
 
 def _timed(once: Callable[[], object]) -> float:
