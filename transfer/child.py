@@ -120,7 +120,7 @@ def media_hands() -> Hands:
             raw,
             suffix=request.suffix,
             limits=request.limits,
-            marks=request.marks,
+            search=request.search,
             keep=keep,
             prints=prints if request.fingerprint else None,
         )

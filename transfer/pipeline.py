@@ -102,7 +102,7 @@ class Line:
                 blobs=self.blobs,
                 scanner=self.scanner,
                 limits=self.policy.limits,
-                marks=self.policy.marks,
+                search=self.policy.search,
             )
         except Refusal as fault:
             examined = Unexamined(findings=(Finding(code=Code(fault.code)),))

@@ -24,6 +24,7 @@ from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format, MediaFacts, RebuildFacts
 from transfer.model.names import safe_name
+from transfer.model.search import Search
 from transfer.model.states import Arrival, Arrived, Examined, Kind, Rebuilt, Spooled
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
@@ -127,10 +128,17 @@ def test_from_the_spool_to_a_clean_blob(
 ) -> None:
     with media.lease() as child:
         known = examine(
-            spooled(blobs, make(), name), child=child, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, marks=()
+            spooled(blobs, make(), name),
+            child=child,
+            blobs=blobs,
+            scanner=Scanners(NoScanner()),
+            limits=LIMITS,
+            search=Search(),
         )
         assert isinstance(known, Examined), known
-        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90)
+        done = rebuild(
+            known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90
+        )
     assert isinstance(done, Rebuilt), done
     with blobs.open_clean(done.clean.sha256) as stream:
         content = stream.read()
@@ -181,7 +189,9 @@ def test_a_lying_child_makes_no_clean_blob(
 def test_lost_packets_make_no_clean_blob(residue: Pool, blobs: Blobs) -> None:
     child = ScriptedChild(b"film", facts(Format.MP4, packets_in=10, packets_out=9))
     film = examined(blobs, samples.mp4(), form=Format.MP4)
-    done = rebuild(film, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90)
+    done = rebuild(
+        film, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90
+    )
     assert isinstance(done, Unrebuilt)
     assert done.findings[0].detail["reason"] == "packets lost"
 
@@ -244,9 +254,13 @@ def test_a_refusal_is_of_that_file_only(media: Pool, residue: Pool, blobs: Blobs
     known = examined(blobs, samples.jpeg())
     tight = replace(LIMITS, pixels=10)
     with media.lease() as child:
-        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=tight, quality=90)
+        done = rebuild(
+            known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=tight, quality=90
+        )
     assert isinstance(done, Unrebuilt)
     assert [finding.code for finding in done.findings] == [Code.TOO_MANY_PIXELS]
     with media.lease() as child:
-        done = rebuild(known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90)
+        done = rebuild(
+            known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90
+        )
     assert isinstance(done, Rebuilt)

@@ -10,6 +10,7 @@ from transfer.inspection.probe import probe
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import MediaFacts
+from transfer.model.search import Search
 
 LIMITS = MediaLimits(
     image_bytes=5_000_000,
@@ -31,6 +32,7 @@ def probed(
     suffix: str,
     *,
     marks: tuple[str, ...] = MARKS,
+    search: Search | None = None,
     keep: Callable[[object], None] | None = None,
     **tighter: int,
 ) -> tuple[MediaFacts | None, tuple[Finding, ...]]:
@@ -39,7 +41,9 @@ def probed(
         file.write(content)
         file.flush()
         limits = dataclasses.replace(LIMITS, **tighter)
-        facts, findings, tools = probe(file.fileno(), suffix=suffix, limits=limits, marks=marks, keep=keep)
+        facts, findings, tools = probe(
+            file.fileno(), suffix=suffix, limits=limits, search=search or Search(marks=marks), keep=keep
+        )
     assert tools["libmagic"]
     return facts, findings
 

@@ -21,6 +21,7 @@ from transfer.model.findings import Code, ScanAnswer
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format
 from transfer.model.names import safe_name
+from transfer.model.search import Search
 from transfer.model.states import Arrival, Arrived, Examined, Kind, RawBlob, Spooled
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.lease import LeasedChild
@@ -81,7 +82,7 @@ def examined(
         blobs=blobs,
         scanner=Scanners(scanner or NoScanner()),
         limits=LIMITS,
-        marks=MARKS,
+        search=Search(marks=MARKS),
     )
 
 
@@ -164,7 +165,15 @@ def test_malware_is_not_handed_to_a_decoder(blobs: Blobs, clamd: Path) -> None:
 def test_a_child_that_is_too_slow_is_this_file_s_fault(child: LeasedChild, blobs: Blobs) -> None:
     item = spooled(blobs, samples.jpeg(), "photo.jpg")
     with pytest.raises(Refusal) as caught:
-        examine(item, child=child, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, marks=MARKS, seconds=0.0)
+        examine(
+            item,
+            child=child,
+            blobs=blobs,
+            scanner=Scanners(NoScanner()),
+            limits=LIMITS,
+            search=Search(marks=MARKS),
+            seconds=0.0,
+        )
     assert caught.value.code == Code.SANDBOX_TIMEOUT
 
 
@@ -172,7 +181,9 @@ def test_a_missing_original_is_tampering(child: LeasedChild, blobs: Blobs) -> No
     item = spooled(blobs, b"x", "caption.txt")
     gone = Spooled(arrived=item.arrived, raw=RawBlob(sha256=Sha256("0" * 64), size=1))
     with pytest.raises(Tampered):
-        examine(gone, child=child, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, marks=MARKS)
+        examine(
+            gone, child=child, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, search=Search(marks=MARKS)
+        )
 
 
 def test_a_scanner_that_moves_the_file_s_position_does_not_matter(child: LeasedChild, blobs: Blobs) -> None:

@@ -12,6 +12,7 @@ from transfer.inspection.decode_text import decode_text
 from transfer.inspection.noticed import Unfit
 from transfer.model.findings import Code
 from transfer.model.media import Format
+from transfer.model.search import Search
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_broken_subtitles(content: bytes, suffix: str) -> None:
 )
 def test_any_bytes_are_facts_or_unfit(content: bytes, form: Format) -> None:
     try:
-        facts, _ = decode_text(content, form=form, limits=LIMITS, marks=("SECRET",))
+        facts, _ = decode_text(content, form=form, limits=LIMITS, search=Search(marks=("SECRET",)))
     except Unfit:
         return
     assert facts.characters == len(content.decode("utf-8-sig"))

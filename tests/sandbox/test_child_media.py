@@ -15,6 +15,7 @@ pytest.importorskip("transfer.disarm.residue")
 from tests import samples
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format
+from transfer.model.search import Search
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
 from transfer.sandbox.profiles import kernel_support
@@ -68,7 +69,9 @@ def test_no_step_meets_the_confinement(pools: tuple[Pool, Pool], tmp_path: Path,
     output = os.open(tmp_path / "output", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with media.lease() as child:
-            examined = child.examine(raw, suffix=suffix, limits=LIMITS, marks=("CONFIDENTIAL",), seconds=30)
+            examined = child.examine(
+                raw, suffix=suffix, limits=LIMITS, search=Search(marks=("CONFIDENTIAL",)), seconds=30
+            )
             assert examined.media is not None, examined.findings
             assert suffix in examined.media.format.suffixes
             assert examined.tools

@@ -10,6 +10,7 @@ import pytest
 from tests.sandbox.conftest import LIMITS, PoolMaker
 from transfer.model.findings import Code
 from transfer.model.media import Format
+from transfer.model.search import Search
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault
 from transfer.sandbox.lease import LeasedChild
@@ -20,7 +21,7 @@ HARMLESS = {"a thread", "its own clock", "private memory"}
 
 
 def ask(child: LeasedChild, raw: int, deed: str, *, seconds: float = 10.0) -> ExamineReply:
-    return child.examine(raw, suffix=deed, limits=LIMITS, marks=(), seconds=seconds)
+    return child.examine(raw, suffix=deed, limits=LIMITS, search=Search(), seconds=seconds)
 
 
 def fault_of(pool: Pool, raw: int, deed: str, *, seconds: float = 10.0) -> ChildFault:

@@ -18,6 +18,7 @@ from tests.sandbox.forks import tried
 from transfer.errors import Misuse, Unavailable
 from transfer.model.findings import Code
 from transfer.model.media import Format
+from transfer.model.search import Search
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault
 from transfer.sandbox.handover import handed_over, is_only_writer
@@ -28,7 +29,7 @@ from transfer.sandbox.requests import Role
 
 
 def pid_of(child: LeasedChild, raw: int, deed: str = ".good") -> int:
-    reply = child.examine(raw, suffix=deed, limits=LIMITS, marks=(), seconds=10)
+    reply = child.examine(raw, suffix=deed, limits=LIMITS, search=Search(), seconds=10)
     return int(reply.findings[0].detail["got"])
 
 
@@ -221,12 +222,13 @@ def test_everything_dies_with_the_gateway(tmp_path: Path) -> None:
     program = f"""
 import os, sys, time
 from tests.sandbox.conftest import LIMITS, HOSTILE
+from transfer.model.search import Search
 from transfer.sandbox.pool import Pool, Role
 from transfer.sandbox.confine import ChildLimits
 pool = Pool(role=Role.MEDIA, workers=1, limits=ChildLimits(), command=HOSTILE)
 raw = os.open({str(tmp_path)!r}, os.O_RDONLY)
 with pool.lease() as child:
-    reply = child.examine(os.open("/dev/null", os.O_RDONLY), suffix=".good", limits=LIMITS, marks=(), seconds=10)
+    reply = child.examine(os.open("/dev/null", os.O_RDONLY), suffix=".good", limits=LIMITS, search=Search(), seconds=10)
     print(reply.findings[0].detail["got"], flush=True)
     time.sleep(60)
 """
@@ -281,7 +283,7 @@ def test_a_confined_gateway_keeps_its_pool(tmp_path: Path) -> None:
             for deed in (".good", ".loop", ".crash", ".good"):
                 try:
                     with pool.lease() as child:
-                        child.examine(raw, suffix=deed, limits=LIMITS, marks=(), seconds=0.5)
+                        child.examine(raw, suffix=deed, limits=LIMITS, search=Search(), seconds=0.5)
                         child.rebuild(raw, output, format=Format.PNG, quality=1, limits=LIMITS, seconds=5)
                     answers.append("good")
                 except ChildFault as fault:
@@ -298,14 +300,14 @@ def test_children_that_are_confined_as_far_as_possible_are_so_here(raw: int) -> 
         Pool(role=Role.MEDIA, workers=1, limits=ChildLimits(), prefer=True, command=HOSTILE) as pool,
         pool.lease() as child,
     ):
-        reply = child.examine(raw, suffix=".try", limits=LIMITS, marks=(), seconds=10)
+        reply = child.examine(raw, suffix=".try", limits=LIMITS, search=Search(), seconds=10)
     got = {finding.detail["what"]: finding.detail["got"] for finding in reply.findings}
     assert got["open a file"] == got["fork"] == got["an internet socket"] == "errno 1"
 
 
 def test_markings_that_do_not_fit_are_misuse(make_pool: PoolMaker, raw: int) -> None:
     with pytest.raises(Misuse, match="markings"), make_pool().lease() as child:
-        child.examine(raw, suffix="", limits=LIMITS, marks=("x",) * 5000, seconds=1)
+        child.examine(raw, suffix="", limits=LIMITS, search=Search(marks=("x",) * 5000), seconds=1)
 
 
 def test_no_descriptor_is_left_behind(make_pool: PoolMaker, raw: int) -> None:

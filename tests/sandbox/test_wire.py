@@ -14,6 +14,7 @@ from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import MOST_FRAMES, Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts, RebuildFacts, StreamFacts
+from transfer.model.search import Label, PersonalKind, Search
 from transfer.sandbox.replies import (
     ExamineReply,
     Failure,
@@ -69,11 +70,25 @@ REBUILT = st.builds(
     packets_out=NUMBERS,
     removed=st.lists(TEXTS, max_size=5).map(tuple),
 )
+SEARCH = st.builds(
+    Search,
+    marks=st.lists(st.text(max_size=30), max_size=5).map(tuple),
+    labels=st.lists(
+        st.builds(Label, guid=st.uuids().map(str), name=TEXTS.map(lambda text: text[:60]), public=st.booleans()),
+        max_size=3,
+    ).map(tuple),
+    personal=st.lists(st.sampled_from(PersonalKind), max_size=5).map(tuple),
+    regions=st.lists(st.sampled_from(["GB", "DE"]), max_size=2).map(tuple),
+    countries=st.lists(st.sampled_from(["GB", "NL"]), max_size=2).map(tuple),
+    student_numbers=st.lists(st.sampled_from([r"s\d{7}", "[A-Z]{2}"]), max_size=2).map(tuple),
+    allowed=st.lists(st.text(max_size=30), max_size=3).map(tuple),
+    pictures=st.booleans(),
+)
 EXAMINE = st.builds(
     ExamineRequest,
     suffix=st.sampled_from(["", ".jpg", ".webm"]),
     limits=LIMITS,
-    marks=st.lists(st.text(max_size=30), max_size=5).map(tuple),
+    search=SEARCH,
     fingerprint=st.booleans(),
 )
 REBUILD = st.builds(RebuildRequest, format=st.sampled_from(Format), quality=st.integers(1, 100), limits=LIMITS)
@@ -88,7 +103,7 @@ def _limits() -> MediaLimits:
 
 
 ASKED: dict[str, Request] = {
-    "examine": ExamineRequest(suffix=".jpg", limits=_limits(), marks=(), fingerprint=True),
+    "examine": ExamineRequest(suffix=".jpg", limits=_limits(), search=Search(), fingerprint=True),
     "rebuild": RebuildRequest(format=Format.JPEG, quality=90, limits=_limits()),
     "residue": ResidueRequest(format=Format.JPEG),
     "sheet": SheetRequest(format=Format.JPEG, limits=_limits()),
@@ -275,7 +290,7 @@ def test_many_removed_things_are_counted() -> None:
 def test_too_many_or_too_long_markings_are_refused() -> None:
     for marks in (("x",) * 1025, ("x" * 201,), tuple(f"{n:0>190}" for n in range(600))):
         with pytest.raises(Malformed):
-            render_request(ExamineRequest(suffix="", limits=_limits(), marks=marks))
+            render_request(ExamineRequest(suffix="", limits=_limits(), search=Search(marks=marks)))
 
 
 @given(st.text())

@@ -26,6 +26,7 @@ from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import MOST_FRAMES, Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts
+from transfer.model.search import Search
 
 _PLUGINS = {
     Format.JPEG: "JPEG",
@@ -78,7 +79,7 @@ def decode_image(
     *,
     form: Format,
     limits: MediaLimits,
-    marks: tuple[str, ...],
+    search: Search,
     keep: Callable[[object], None] | None = None,
     prints: list[Fingerprint] | None = None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
@@ -111,7 +112,7 @@ def decode_image(
     facts = MediaFacts(format=form, width=width, height=height, frames=frames, duration_ms=durations)
     if keep is not None and frames == 1:
         keep(image)
-    return facts, (*inside, *extras, *metadata_findings(found, marks, place=place))
+    return facts, (*inside, *extras, *metadata_findings(found, search, place=place))
 
 
 @contextmanager

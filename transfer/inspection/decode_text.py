@@ -12,6 +12,7 @@ from transfer.inspection.noticed import Unfit
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts
+from transfer.model.search import Search
 
 _BEGINNINGS = (b"#!", b"\x7fELF", b"%PDF", b"{\\rtf", b"PK\x03\x04", b"%!PS", b"<?", b"\xca\xfe\xba\xbe")
 _PROGRAM = re.compile(
@@ -30,7 +31,7 @@ _VTT_TIME = re.compile(
 
 
 def decode_text(
-    data: bytes, *, form: Format, limits: MediaLimits, marks: tuple[str, ...]
+    data: bytes, *, form: Format, limits: MediaLimits, search: Search
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
     """The facts of a caption or a subtitle file, and the marks in its words.
 
@@ -49,7 +50,7 @@ def decode_text(
     if duration > limits.seconds * 1_000:
         raise Unfit(Code.TOO_LONG, seconds=duration // 1_000, limit=limits.seconds)
     facts = MediaFacts(format=form, characters=len(text), duration_ms=duration)
-    return facts, marking_findings(text, marks, where="text")
+    return facts, marking_findings(text, search, where="text")
 
 
 def _text(data: bytes) -> str:

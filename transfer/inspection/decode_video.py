@@ -31,6 +31,7 @@ from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts, StreamFacts
+from transfer.model.search import Search
 
 KEY_FRAMES = 5  # sampled over the length of the film, the first and the last among them
 SOUNDS = 12  # audio frames decoded at the beginning
@@ -69,7 +70,7 @@ def decode_video(
     *,
     form: Format,
     limits: MediaLimits,
-    marks: tuple[str, ...],
+    search: Search,
     prints: list[Fingerprint] | None = None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
     """The facts of a film and what it holds besides picture and sound; `size` is the file's, in bytes.
@@ -97,7 +98,7 @@ def decode_video(
         if isinstance(error, MemoryError):  # FFmpeg's own: the sandbox's limit, not the file's fault alone
             raise
         raise Unfit(Code.UNDECODABLE, inside, problem=printable(f"{type(error).__name__}: {error}")) from None
-    return facts, (*inside, *extras, *metadata_findings(found, marks, place=place))
+    return facts, (*inside, *extras, *metadata_findings(found, search, place=place))
 
 
 def _dissect(source: BinaryIO, size: int, form: Format) -> Anatomy:

@@ -15,6 +15,7 @@ from transfer.inspection.scan import Scanners
 from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import Sha256
 from transfer.model.limits import MediaLimits
+from transfer.model.search import Search
 from transfer.model.states import Examined, Spooled
 from transfer.sandbox.replies import ExamineReply
 
@@ -26,7 +27,7 @@ class Examiner(Protocol):
     """A leased sandbox child, as far as this station needs it."""
 
     def examine(
-        self, raw_fd: int, /, *, suffix: str, limits: MediaLimits, marks: tuple[str, ...], seconds: float
+        self, raw_fd: int, /, *, suffix: str, limits: MediaLimits, search: Search, seconds: float
     ) -> ExamineReply:
         """Raises ChildFault, a Refusal, if the child crashes, is too slow or too large, or talks nonsense."""
         ...
@@ -55,7 +56,7 @@ def examine(
     blobs: RawBlobs,
     scanner: Scanners,
     limits: MediaLimits,
-    marks: tuple[str, ...],
+    search: Search,
     seconds: float = EXAMINE_SECONDS,
 ) -> Examined | Unexamined:
     """What the scanners and the child found. Malware is not handed to a decoder.
@@ -67,10 +68,16 @@ def examine(
     with blobs.open_raw(raw.sha256) as content:
         scans = scanner.scan(content, raw.size)
         if scans[-1].answer is ScanAnswer.INFECTED:  # it is the last that was asked
-            return Unexamined(findings=(noticed(Code.MALWARE, threat=scans[-1].threat, scanner=scans[-1].scanner),), scans=scans)
+            return Unexamined(
+                findings=(noticed(Code.MALWARE, threat=scans[-1].threat, scanner=scans[-1].scanner),), scans=scans
+            )
         os.lseek(content.fileno(), 0, os.SEEK_SET)
         reply = child.examine(
-            content.fileno(), suffix=spooled.arrived.name.suffix, limits=limits, marks=marks, seconds=seconds + raw.size / _BYTES_A_SECOND
+            content.fileno(),
+            suffix=spooled.arrived.name.suffix,
+            limits=limits,
+            search=search,
+            seconds=seconds + raw.size / _BYTES_A_SECOND,
         )
     if reply.media is None:
         return Unexamined(findings=reply.findings or (noticed(Code.UNDECODABLE),), scans=scans)

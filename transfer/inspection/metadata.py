@@ -14,6 +14,7 @@ from transfer.inspection.markings import labels_in, text_of, tiktok_marks_in
 from transfer.inspection.noticed import noticed
 from transfer.model.findings import Code, Finding
 from transfer.model.marks import find_marks
+from transfer.model.search import Search
 
 _PLACE_KEY = re.compile(r"(?:^|[^a-z])(?:location|gps|geo)|iso6709|\xa9xyz|^xyz", re.IGNORECASE)
 _PLACE_IN_XMP = re.compile(rb"GPSLatitude|GPSLongitude|Iptc4xmpExt:Location|photoshop:City")
@@ -23,7 +24,7 @@ _NEUTRAL_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", 
 _NEUTRAL_VALUES = frozenset({"", "VideoHandler", "SoundHandler", "und"})
 
 
-def metadata_findings(found: Anatomy, marks: tuple[str, ...], *, place: bool = False) -> tuple[Finding, ...]:
+def metadata_findings(found: Anatomy, search: Search, *, place: bool = False) -> tuple[Finding, ...]:
     """What the metadata of one file comes to. `place` says that a place was found in EXIF."""
     findings = []
     if found.kinds:
@@ -35,13 +36,13 @@ def metadata_findings(found: Anatomy, marks: tuple[str, ...], *, place: bool = F
     if found.trailing:
         findings.append(noticed(Code.TRAILING_DATA, bytes=found.trailing, looks=found.looks))
     words = "\n".join(map(text_of, found.texts))
-    return (*findings, *marking_findings(words, marks, where="metadata"))
+    return (*findings, *marking_findings(words, search, where="metadata"))
 
 
-def marking_findings(untrusted: str, marks: tuple[str, ...], *, where: str) -> tuple[Finding, ...]:
+def marking_findings(untrusted: str, search: Search, *, where: str) -> tuple[Finding, ...]:
     """Protective markings, sensitivity labels and TikTok's marks in a text; `where` says what was searched."""
     return (
-        *(noticed(Code.MARKING, mark=mark.upper(), where=where) for mark in find_marks(untrusted, marks)[:8]),
+        *(noticed(Code.MARKING, mark=mark.upper(), where=where) for mark in find_marks(untrusted, search.marks)[:8]),
         *(noticed(Code.MARKING, mark="sensitivity label", label=label, where=where) for label in labels_in(untrusted)),
         *(noticed(Code.TIKTOK_MARK, mark=mark, where=where) for mark in tiktok_marks_in(untrusted)),
     )

@@ -1,8 +1,9 @@
 """The child's half of inspection: what is this file really, and may it go on?
 
-What enters: a descriptor on an untrusted file, the extension of its name, limits and marks. What leaves: facts and
-findings in plain numbers and short ASCII, or findings alone where it is not understood. libmagic, the extension and a
-real decode must agree. Nothing is opened: call `warm` before the child confines itself, then `probe` for each file.
+What enters: a descriptor on an untrusted file, the extension of its name, limits and what is looked for. What leaves:
+facts and findings in plain numbers and short ASCII, or findings alone where it is not understood. libmagic, the
+extension and a real decode must agree. Nothing is opened: call `warm` before the child confines itself, then `probe`
+for each file.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format, MediaFacts
+from transfer.model.search import Search
 
 _BUFFER = 262_144
 
@@ -45,7 +47,7 @@ def probe(
     *,
     suffix: str,
     limits: MediaLimits,
-    marks: tuple[str, ...],
+    search: Search,
     keep: Callable[[object], None] | None = None,
     prints: list[Fingerprint] | None = None,
 ) -> tuple[MediaFacts | None, tuple[Finding, ...], dict[str, str]]:
@@ -62,7 +64,7 @@ def probe(
     try:
         form = agreed_format(printable(_sniffer().media_type(head)), printable(suffix))
         tools |= _tools(form.family)
-        facts, findings = _decode(descriptor, form=form, limits=limits, marks=marks, keep=keep, prints=prints)
+        facts, findings = _decode(descriptor, form=form, limits=limits, search=search, keep=keep, prints=prints)
     except Unfit as unfit:
         return None, unfit.findings, tools
     if prints:
@@ -75,7 +77,7 @@ def _decode(
     *,
     form: Format,
     limits: MediaLimits,
-    marks: tuple[str, ...],
+    search: Search,
     keep: Callable[[object], None] | None,
     prints: list[Fingerprint] | None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
@@ -87,11 +89,11 @@ def _decode(
     source = io.BufferedReader(io.FileIO(descriptor, closefd=False), _BUFFER)
     source.seek(0)
     if form.family is Family.VIDEO:
-        return decode_video(source, size, form=form, limits=limits, marks=marks, prints=prints)
+        return decode_video(source, size, form=form, limits=limits, search=search, prints=prints)
     data = source.read(size)
     if form.family is Family.TEXT:
-        return decode_text(data, form=form, limits=limits, marks=marks)
-    return decode_image(data, form=form, limits=limits, marks=marks, keep=keep, prints=prints)
+        return decode_text(data, form=form, limits=limits, search=search)
+    return decode_image(data, form=form, limits=limits, search=search, keep=keep, prints=prints)
 
 
 @cache

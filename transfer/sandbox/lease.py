@@ -17,6 +17,7 @@ from transfer.errors import Misuse, Unavailable
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format
+from transfer.model.search import Search
 from transfer.sandbox.faults import ChildFault, fault_of_ending, fault_of_giving_up
 from transfer.sandbox.handover import handed_over, is_only_writer
 from transfer.sandbox.replies import ExamineReply, GaveUp, RebuildReply, Reply, ResidueReply, ScanReply, parse_reply
@@ -36,7 +37,16 @@ _R = TypeVar("_R", ExamineReply, RebuildReply, ResidueReply, ScanReply)
 
 # What well-made files of honest people carry: the child that says so did nothing but read what the format provides for.
 # After any other finding the file may have been made to attack the child, which then serves no other file.
-ORDINARY = frozenset({Code.METADATA, Code.LOCATION, Code.CONTENT_CREDENTIALS})
+ORDINARY = frozenset(
+    {
+        Code.METADATA,
+        Code.IDENTIFYING_METADATA,
+        Code.LOCATION,
+        Code.CONTENT_CREDENTIALS,
+        Code.PUBLIC_LABEL,
+        Code.PERSONAL_DATA,
+    }
+)
 
 
 class Lender(Protocol):
@@ -72,11 +82,9 @@ class LeasedChild:
         self._worker: Worker | None = pool.take()
         self._doubtful = False
 
-    def examine(
-        self, raw: int, *, suffix: str, limits: MediaLimits, marks: tuple[str, ...], seconds: float
-    ) -> ExamineReply:
+    def examine(self, raw: int, *, suffix: str, limits: MediaLimits, search: Search, seconds: float) -> ExamineReply:
         """What the file behind the descriptor `raw` is. Raises ChildFault, Unavailable."""
-        request = ExamineRequest(suffix=suffix, limits=limits, marks=marks)
+        request = ExamineRequest(suffix=suffix, limits=limits, search=search)
         return self._expect(ExamineReply, request, read=raw, seconds=seconds)
 
     def rebuild(

@@ -18,10 +18,10 @@ from enum import StrEnum
 
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format
+from transfer.model.search import Search
 from transfer.sandbox.facts import parse_format
+from transfer.sandbox.search_wire import parse_search, render_search
 from transfer.sandbox.strict import MAX_MESSAGE, Fields, Malformed, parse_object, render
-
-_MAX_MARKS, _LONGEST_MARK = 1024, 200
 
 
 class Role(StrEnum):
@@ -41,7 +41,7 @@ class ExamineRequest:
 
     suffix: str
     limits: MediaLimits
-    marks: tuple[str, ...]
+    search: Search
     fingerprint: bool = False
 
 
@@ -98,13 +98,11 @@ def render_request(request: Request) -> bytes:
     """Raises Malformed if the request is larger than a message may be."""
     match request:
         case ExamineRequest():
-            if len(request.marks) > _MAX_MARKS or any(len(mark) > _LONGEST_MARK for mark in request.marks):
-                raise Malformed(f"more than {_MAX_MARKS} markings, or one of more than {_LONGEST_MARK} characters")
             body: dict[str, object] = {
                 "do": "examine",
                 "suffix": request.suffix,
                 "limits": _render_limits(request.limits),
-                "marks": list(request.marks),
+                "search": render_search(request.search),
                 "fingerprint": int(request.fingerprint),
             }
         case RebuildRequest():
@@ -137,7 +135,7 @@ def parse_request(message: bytes) -> Request:
             request = ExamineRequest(
                 suffix=body.text("suffix", longest=16),
                 limits=_parse_limits(body),
-                marks=body.unicode_texts("marks", most=_MAX_MARKS, longest=_LONGEST_MARK),
+                search=parse_search(body),
                 fingerprint=bool(body.number("fingerprint", most=1)),
             )
         case "rebuild":
