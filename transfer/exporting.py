@@ -8,12 +8,11 @@ does, so making them is no entry.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.resources
 import importlib.util
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,31 +21,34 @@ from transfer.approvals.authority import Root
 from transfer.approvals.trail import Trail
 from transfer.audit import pack
 from transfer.audit.export import entry_lines, evidence
-from transfer.audit.export_select import Selection, choose, signed_size
+from transfer.audit.export_select import Chosen, Selection, choose, signed_size
 from transfer.audit.notes import Ed25519Verifier, Verifier
 from transfer.audit.pack_read import read_pack
 from transfer.audit.pack_readme import render_readme
+from transfer.audit.pack_shard import named_before
 from transfer.audit.pack_verify import PackReport, verify_pack
 from transfer.audit.pack_zip import render_zip
+from transfer.audit.shard_rows import ShardRows
 from transfer.errors import Misuse, NotSo, Tampered
 from transfer.model.events import Event, EventName, Json
 from transfer.policy.canonical import hashed_text
 from transfer.store import journal
 from transfer.store.adoption import kept_policy_text
 from transfer.store.database import ReadTx
-from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors, write_all
+from transfer.store.new_file import NAME_ANOTHER, written
 from transfer.wiring import Site
-
-_NAME_ANOTHER = "Name a file that is not there yet."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
     """What was written: `entries` of a log of `size` signed ones; `unsigned` newer ones could not be proven yet.
 
-    `entry` is the number of the log's entry about a pack; None for lines.
+    `entry` is the number of the running shard's entry about a pack; None for lines. `shard` is the label of the one
+    that was exported, `others` those of the other ones that could be.
     """
 
+    shard: str
+    others: tuple[str, ...]
     entries: int
     asked: int
     governing: int
@@ -68,16 +70,21 @@ class PackAudit:
     first: Root | None
 
 
-def export_lines(site: Site, selection: Selection, write: Callable[[bytes], object]) -> Exported:
-    """The signed entries that are asked for, a line each, oldest first. Raises NotSo if nothing is signed."""
+def export_lines(
+    site: Site, selection: Selection, write: Callable[[bytes], object], *, shard: str = ""
+) -> Exported:  # fmt: skip
+    """The signed entries of one shard that are asked for, a line each, oldest first. Raises NotSo if none is signed."""
     digest, entries, size_of = hashlib.sha256(), 0, 0
-    with site.db.read() as tx:
+    rows, label = _shard(site, shard)
+    with rows.read(label) as tx:
         size, all_of = signed_size(tx), journal.head(tx).size
         for line in entry_lines(tx, selection, size):
             write(line)
             digest.update(line)
             entries, size_of = entries + 1, size_of + len(line)
     return Exported(
+        shard=label,
+        others=_others(rows, label),
         entries=entries,
         asked=entries,
         governing=0,
@@ -92,22 +99,28 @@ def export_lines(site: Site, selection: Selection, write: Callable[[bytes], obje
 
 
 def export_pack(
-    site: Site, selection: Selection, out: Path, *, key: Ed25519Verifier, disclose: Collection[str] = ()
+    site: Site,
+    selection: Selection,
+    out: Path,
+    *,
+    key: Ed25519Verifier,
+    disclose: Collection[str] = (),
+    shard: str = "",
 ) -> Exported:
-    """Writes an evidence pack of the signed entries to a new file. `key` is the log's.
+    """Writes an evidence pack of one shard's signed entries to a new file. `key` is the running one's, `shard` a label.
 
-    Raises Misuse if there is a file already, NotSo if no signed entry fits or the log has sealed shards, Tampered if it
-    does not verify.
+    Raises Misuse if there is a file already, NotSo if no signed entry fits, Tampered if it does not verify.
     """
     if os.path.lexists(out):
-        raise Misuse(f"There is something at {out} already.", advice=_NAME_ANOTHER)
+        raise Misuse(f"There is something at {out} already.", advice=NAME_ANOTHER)
 
     def policy_text(digest: str) -> str | None:
-        return hashed_text(site.policy) if digest == site.policy.sha256 else kept_policy_text(tx, digest)
+        return hashed_text(site.policy) if digest == site.policy.sha256 else kept_policy_text(ours, digest)
 
-    with site.db.read() as tx:
-        _refuse_later_shard(tx)
-        chosen = choose(tx, selection)
+    rows, label = _shard(site, shard)
+    key = key if label == rows.running else rows.key(label)
+    with rows.read(label) as tx, site.db.read() as ours:
+        chosen = _chosen(tx, selection, rows, label)
         files, missing = evidence(tx, chosen, disclose=disclose, policy_text=policy_text)
         unsigned = journal.head(tx).size - chosen.size
     files |= _static_files() | {pack.VKEY: f"{key.vkey}\n".encode()}
@@ -123,11 +136,14 @@ def export_pack(
     entries, disclosures = len(chosen.asked) + len(chosen.governing), files[pack.DISCLOSURES].count(b"\n")
     facts: dict[str, Json] = {"kind": selection.kind, "entries": entries, "disclosures": disclosures}
     facts |= {name: value for name, value in selection.as_dict().items() if name in {"item", "campaign"}}
-    with _written(out, render_zip(files)) as (digest, size_of):
+    facts |= {"shard": label} if label != rows.running else {}  # which takes no entry any more: the running one has it
+    with written(out, render_zip(files)) as (digest, size_of):
         facts |= {"size": chosen.size, "bytes": size_of, "sha256": digest}
         with site.db.write() as tx:
             entry = site.log.append(tx, Event(name=EventName.EXPORT_MADE, facts=facts))
     return Exported(
+        shard=label,
+        others=_others(rows, label),
         entries=entries,
         disclosures=disclosures,
         asked=len(chosen.asked),
@@ -195,20 +211,35 @@ def _describe(site: Site, files: dict[str, bytes], manifest: pack.Manifest, key:
             missing=manifest.policies_missing,
             page=pack.VERIFIER_PAGE in files,
             own_approvals=not site.policy.approval.four_eyes,
+            previous=named_before(files[pack.ENTRIES]),
         )
         came = pack.handy_digests(files)
         files[pack.MANIFEST] = pack.render_manifest(replace(manifest, files=came))
         expected = expected or _verifier_says(site, files, key)
 
 
-def _refuse_later_shard(tx: ReadTx) -> None:
-    """A pack is a part of one shard, and its verifier knows only of approvals that were given in that one."""
-    if any(row.event == EventName.SHARD_OPENED.value for row in journal.index_rows(tx, 0, 1)):
+def _shard(site: Site, label: str) -> tuple[ShardRows, str]:
+    """All shards, and the label of the one to export: the running one if none is named. Raises NotSo."""
+    rows = ShardRows(site.db, site.workspace.log, origin=site.settings.gateway.origin)
+    return rows, rows.chosen(label or rows.running)[0]
+
+
+def _others(rows: ShardRows, label: str) -> tuple[str, ...]:
+    return tuple(one for one in rows.labels if one != label)
+
+
+def _chosen(tx: ReadTx, selection: Selection, rows: ShardRows, label: str) -> Chosen:
+    try:
+        return choose(tx, selection)
+    except NotSo as error:
+        others = ", ".join(_others(rows, label))
+        if not others:
+            raise
         raise NotSo(
-            "Packs are made of a log's first shard only so far, and this log has been sealed since.",
-            advice="Hand over the folder `log/` as it is: `transfer audit verify` checks all of it, and receipts prove "
-            "single entries. `--jsonl` still writes the entries.",
-        )
+            error.sentence,
+            advice=f"This looked into the shard {label} only; --shard names another: {others}. `transfer audit show` "
+            "looks through all.",
+        ) from error
 
 
 def _verifier_says(site: Site, files: Mapping[str, bytes], key: Ed25519Verifier) -> list[str]:
@@ -230,44 +261,3 @@ def _verifier_says(site: Site, files: Mapping[str, bytes], key: Ed25519Verifier)
             advice="Run `transfer audit verify`; hand over the folder `log/` as it is.",
         ) from refused
     return lines
-
-
-@contextlib.contextmanager
-def _written(out: Path, parts: Iterable[bytes]) -> Iterator[tuple[str, int]]:
-    """Writes the file beside its place; after the block, in which it is recorded, it gets its name.
-
-    After a crash before that there is a half written or an unrecorded file under a temporary name, or an entry about a
-    pack that nobody got; never a pack without an entry.
-    """
-    if not out.parent.is_dir():
-        raise Misuse(f"There is no folder {out.parent}.", advice="Make it first, or name another place.")
-    temporary = out.with_name(f"{TEMPORARY_PREFIX}{out.name}")
-    digest, size_of = hashlib.sha256(), 0
-    with world_errors(f"writing {out.name}"):
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                for part in parts:
-                    write_all(descriptor, part)
-                    digest.update(part)
-                    size_of += len(part)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            yield digest.hexdigest(), size_of
-            _give_name(temporary, out)
-            sync_folder(out.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _give_name(temporary: Path, out: Path) -> None:
-    try:
-        os.link(temporary, out)
-    except FileExistsError as error:
-        raise Misuse(f"There is something at {out} already.", advice=_NAME_ANOTHER) from error
-    except OSError:  # a file system without links, as on a memory stick
-        if os.path.lexists(out):
-            raise
-        os.rename(temporary, out)

@@ -40,7 +40,7 @@ from transfer.model.events import Event, EventName, FileFact
 from transfer.model.identifiers import ItemId, PersonId, Sha256
 
 MALLORY = Signatory(PersonId("u_" + "a" * 32), SigningKey(b"m" * 32))
-MAX_LINES = 620
+MAX_LINES = 640
 
 
 def load() -> Any:

@@ -384,7 +384,7 @@ def test_a_pack_without_room_for_it_is_said(room: Room, tmp_path: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("transfer.exporting.write_all", full)
+    monkeypatch.setattr("transfer.store.new_file.write_all", full)
     with room.site() as site:
         key = load_key(room.workspace.keys / "log.key").verifier
         with pytest.raises(Unavailable, match="disk is full"):

@@ -261,6 +261,8 @@ class Trail:
 
     def _file_carried(self, leaf: Leaf) -> None:
         handover, item = self._carrying(leaf), parse_told(leaf)
+        if leaf["item"] in handover.items:
+            raise NotSo(f"It carries item {leaf['item']} twice.")
         if not handover.known:
             self._items.put(leaf["item"], item)
         elif (

@@ -18,9 +18,11 @@ from transfer.store.database import ReadTx
 
 _AT_ONCE = 4096
 
-# Who may decide, for which campaigns, and whether releasing was paused: every approval rests on all of these before it.
+# Who may decide, for which campaigns, and whether releasing was paused: every approval rests on all of these before it,
+# as this shard has them or as it carries them from older ones.
 _GOVERNING = frozenset(
     {
+        EventName.SHARD_OPENED.value,
         EventName.PERSON_ENROLLED.value,
         EventName.PERSON_DISABLED.value,
         EventName.CAMPAIGN_APPROVED.value,
@@ -29,6 +31,8 @@ _GOVERNING = frozenset(
         EventName.GATEWAY_RESUMED.value,
     }
 )
+_CARRIED = EventName.STATEMENT_CARRIED.value
+_STATED = frozenset({EventName.STATEMENT_ACCEPTED.value, _CARRIED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +106,17 @@ def choose(tx: ReadTx, selection: Selection) -> Chosen:
     among = frozenset(asked)
     for index, facets in _index(tx, asked[-1]):
         earlier = facets.item is not None and index < last.get(facets.item, -1)
-        stated = facets.event == EventName.STATEMENT_ACCEPTED and not tags.isdisjoint(facets.tags)
-        if index not in among and (earlier or stated or facets.event in _GOVERNING):
+        stated = facets.event in _STATED and not tags.isdisjoint(facets.tags)
+        if index not in among and (earlier or stated or _governs(facets)):
             governing.append(index)
             _check_number(asked, governing)
     return Chosen(asked=tuple(asked), governing=tuple(governing), size=size)
+
+
+def _governs(facets: Facets) -> bool:
+    """Whether it is about who may decide; of what is carried over, that is whatever is about no item."""
+    carried = facets.event == _CARRIED and not any(tag.startswith(ITEM) for tag in facets.tags)
+    return carried or facets.event in _GOVERNING
 
 
 def _last_of_items(tx: ReadTx, among: frozenset[int], end: int) -> dict[str, int]:

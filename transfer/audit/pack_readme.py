@@ -19,7 +19,7 @@ The log belongs to a gateway that lets media files go from a university to an is
 step. This pack holds {entries} of the log's {size} entries, each proven to stand in it, unaltered and at its place; the
 signed decisions of the people who approved what was released; and a program that checks all of it. Nothing in it has
 to be believed.
-
+{shard}
 CHECK IT IN FIVE MINUTES
 ------------------------
 
@@ -67,6 +67,12 @@ entries here name it; the whole log shows everything. What no pack and no log ca
 documentation for auditors, docs/auditing.md.
 """
 
+_SHARD = """
+The log goes on from shard to shard, each with a name and a key of its own, and this pack is of one of them. The one
+before it was "{previous}". What was decided there, and what was not at its end, was carried over into
+this one: signed statements with their signatures, and how each file stood. What happened to it before stands there.
+"""
+
 _PAGE = """
 verify.html checks single receipts, the files in proofs/, in a browser and without a network: open it, drop them on it.
 """
@@ -83,8 +89,12 @@ def render_readme(
     missing: Sequence[str],
     page: bool,
     own_approvals: bool,
+    previous: str | None,
 ) -> bytes:
-    """The file. `expected` is what the verifier prints; `missing` are policies whose text was not kept."""
+    """The file. `expected` is what the verifier prints; `missing` are policies whose text was not kept.
+
+    `previous` is the name of the shard before, if the log has one.
+    """
     gone = "".join(f"not kept: the text of policy  {digest}\n" for digest in missing)
     text = _TEXT.format(
         origin=origin,
@@ -99,6 +109,7 @@ def render_readme(
         page_name=", verify.html" if page else "",
         missing=gone,
         page=_PAGE if page else "",
+        shard="" if previous is None else _SHARD.format(previous=previous),
     )
     return text.encode()
 

@@ -19,6 +19,7 @@ from transfer.audit.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpo
 from transfer.audit.entries import MAX_LEAF_BYTES, Leaf, disclosure_digest, parse_disclosure, parse_leaf
 from transfer.audit.merkle import leaf_hash
 from transfer.audit.notes import Ed25519Verifier, Verifier, parse_vkey
+from transfer.audit.pack_shard import PreviousShard, check_shard
 from transfer.audit.proofs import check_inclusion
 from transfer.audit.receipts import parse_receipt
 from transfer.audit.verify import StatementCheck
@@ -28,12 +29,16 @@ from transfer.model.events import EventName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """What was checked and found in order: `entries` of the `size` that the signed checkpoint covers."""
+    """What was checked and found in order: `entries` of the `size` that the signed checkpoint covers.
+
+    `previous` is None for a log's first shard, and where its first entry is not there.
+    """
 
     origin: str
     size: int
     root: bytes
     vkey: str
+    previous: PreviousShard | None
     entries: int
     selection: Mapping[str, str]
     asked: int
@@ -72,6 +77,7 @@ def verify_pack(
     leaves = _entries(files[pack.ENTRIES])
     _check_proofs(files, leaves, checkpoint)
     manifest = _check_manifest(files, leaves, checkpoint)
+    previous = check_shard(leaves, own)
     disclosures = _check_disclosures(files[pack.DISCLOSURES], leaves)
     problems = statement_check(_bodies(leaves))
     if problems:
@@ -85,6 +91,7 @@ def verify_pack(
         size=checkpoint.size,
         root=checkpoint.root,
         vkey=own.vkey,
+        previous=previous,
         entries=len(leaves),
         selection=manifest.selection,
         asked=len(manifest.asked),

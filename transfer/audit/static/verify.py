@@ -28,8 +28,7 @@ from types import SimpleNamespace
 
 MAX_BYTES = 512 * 1024 * 1024  # of a pack
 MAX_FILE = 4 * 1024 * 1024  # of one file in it, but for the two of lines
-MAX_ENTRIES = 20_000
-MAX_ENTRY = 16_384
+MAX_ENTRIES, MAX_ENTRY = 20_000, 16_384  # how many, and bytes of one
 
 
 class Refused(Exception):
@@ -83,8 +82,7 @@ def decode_point(encoded):
         x = x * SQRT_M1 % P
     if (x * x - x2) % P or (x == 0 and sign):
         return None
-    if x & 1 != sign:
-        x = P - x
+    x = x if x & 1 == sign else P - x
     return x, y, 1, x * y % P
 
 
@@ -287,10 +285,8 @@ def read_entries(data):
         need(len(line) <= MAX_ENTRY and number <= MAX_ENTRIES, f"{what} is more than a pack holds.")
         leaf = parse_json(line, what)
         index, at, item = leaf.get("i"), leaf.get("at"), leaf.get("item")
-        need(
-            repr(leaf.get("v")) == "1" and is_count(index) and isinstance(leaf.get("event"), str),
-            f"{what} is no entry.",
-        )
+        good = repr(leaf.get("v")) == "1" and is_count(index) and isinstance(leaf.get("event"), str)
+        need(good, f"{what} is no entry.")
         need(not entries or index > max(newest.get("", -1), -1), f"Entry {index} is not in its place.")
         try:
             moment(at)
@@ -342,26 +338,42 @@ class Approvals:
         self.first, self.own_approvals, self.paused = first, own_approvals, False
         self.keys, self.roles, self.owners, self.heads = {}, {}, {}, {}
         self.campaigns, self.items, self.statements, self.releases = {}, {}, set(), 0
+        self.carried = self.governing = 0  # how many entries after the first carry what older shards said
 
     def feed(self, index, leaf):
         event, facts = leaf["event"], leaf.get("facts", {})
         what = f"Entry {index} ({shown(event)})"
         try:
-            if event in STATED or (event in ("person.enrolled", "person.disabled") and "statement" in facts):
+            carried = event in ("statement.carried", "file.carried")
+            need(carried or not 0 < index <= self.carried, f"{what}: the shard says that it carries more than it does.")
+            if event == "shard.opened":
+                need(index == 0, f"{what}: a shard is opened by its first entry.")
+                self.carried, self.governing = int(facts["carried"]), int(facts["statements"])
+            elif carried:
+                decides = event == "statement.carried" and "valid_until" not in facts
+                first, last = (1, self.governing) if decides else (self.governing + 1, self.carried)
+                need(first <= index <= last, f"{what} is carried over, and does not stand where a shard begins.")
+                (self.take_in if event == "file.carried" else self.state)(leaf, facts, what)
+            elif event in STATED or (event in ("person.enrolled", "person.disabled") and "statement" in facts):
                 self.state(leaf, facts, what)
             elif event == "person.enrolled":
                 need(facts.get("role") != "approver", f"{what} enrols an approver without a signature.")
             elif event == "person.disabled":
                 need(not self.roles.get(facts["person"]), f"{what} disables a signer without a signature.")
             elif event == "file.spooled":
-                need(leaf["item"] not in self.items, f"{what} takes its item in twice.")
-                hash((leaf["by"], facts.get("campaign")))  # texts, not lists: a TypeError is refused below
-                new = {"quorum": 1, "stopped": "", "approvals": [], "releasing": set(), "released": None}
-                self.items[leaf["item"]] = SimpleNamespace(submitter=leaf["by"], campaign=facts.get("campaign"), **new)
+                self.take_in(leaf, {"campaign": facts.get("campaign")}, what)
             elif event in ("file.approved", "file.releasing", "file.released", "release.restored"):
                 self.follow(leaf, facts, what)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             raise Refused(f"{what} lacks a fact that this kind of entry has.") from None
+
+    def take_in(self, leaf, facts, what):
+        """A new item; or one that is carried over, with the facts that tell how the older shard left it."""
+        need(leaf["item"] not in self.items, f"{what} takes its item in twice.")
+        hash((leaf["by"], facts.get("campaign")))  # texts, not lists: a TypeError is refused by `feed`
+        new = {"quorum": max(1, int(facts.get("quorum", 1))), "stopped": str(facts.get("stopped", "")), "approvals": []}
+        new.update(releasing={str(digest) for digest in facts.get("releasing", ())}, released=facts.get("released"))
+        self.items[leaf["item"]] = SimpleNamespace(submitter=leaf["by"], campaign=facts.get("campaign"), **new)
 
     def state(self, leaf, facts, what):
         """A signed statement: by whom it must be, and what follows from it."""
@@ -374,19 +386,22 @@ class Approvals:
         kind, by, sha256 = said["kind"], said["by"], hashlib.sha256(note).hexdigest()
         need(leaf["by"] == by and facts["statement_sha256"] == sha256, f"{what} names another statement or signer.")
         need(len(signatures) == 1, f"The statement in {what} has more than one signature.")
-        key = self.signer(said, kind, by, what)
+        past = leaf["event"] == "statement.carried" and "valid_until" in facts  # whether it counts, `why_not` says
+        had = [key for key in self.owners if self.owners[key] == by and (by, key_id(by, key)) in signatures]
+        need(not past or (had and kind == "approval"), f"{what}: no approval, or {shown(by)} never had that key.")
+        key = had[0] if past else self.signer(said, kind, by, what)
         open_note(note, by, key, "the statement in " + what)
         need(moment(said["at"]) <= moment(leaf["at"]) + timedelta(minutes=5), f"{what} is of the future.")
         self.statements.add(sha256)
         if kind in SERIES:
             self.govern(leaf, said, kind, sha256, key, what)
-        elif leaf["event"] != "statement.accepted" or kind not in ("approval", "refusal", "withdrawal"):
+        elif not past and (leaf["event"] != "statement.accepted" or kind not in ("approval", "refusal", "withdrawal")):
             raise Refused(f"{what} holds a statement of the kind {shown(kind)}.")
         for name, digest in said["items"] if kind not in SERIES else ():
             item = self.items.get(name)  # of those that are not in the pack there is nothing to say
             if item and kind == "approval":
                 need(said["public"] is True, f"{what} does not say PUBLIC.")
-                item.approvals.append((said, digest, facts["valid_until"], key, sha256))
+                item.approvals.append((said, digest, moment(facts["valid_until"]), key, sha256))
             elif item:
                 item.stopped = kind
 
@@ -408,7 +423,7 @@ class Approvals:
         """Who may decide, campaigns, the pause: each statement names the one before it of its series."""
         wanted = {"enrolment": "person.enrolled", "disabling": "person.disabled", "campaign": "campaign.approved"}
         wanted.update(closing="campaign.closed", pause="gateway.paused" if said.get("paused") else "gateway.resumed")
-        need(leaf["event"] == wanted[kind], f"{what} holds a statement of the kind {kind}.")
+        need(leaf["event"] in (wanted[kind], "statement.carried"), f"{what} holds a statement of the kind {kind}.")
         series = (SERIES[kind], said["campaign"] if SERIES[kind] == "campaign" else None)
         need(said["after"] == self.heads.get(series), f"{what}: a statement before this one is missing or doubled.")
         self.heads[series] = sha256
@@ -464,7 +479,7 @@ class Approvals:
             return "the campaign was not current"
         if said["by"] == item.submitter and not self.own_approvals:
             return "it was approved by the person who handed it in"
-        if moment(leaf["at"]) > moment(until):
+        if moment(leaf["at"]) > until:
             return "the approval had expired"
         return None if leaf["policy"]["sha256"] == said["policy"] else "it was approved under another policy"
 
@@ -483,7 +498,6 @@ def check(files, log_key=None, first=None, own_approvals=False):
     stated = re.fullmatch(r"([^\s+]+)\n(0|[1-9][0-9]{0,15})\n(\S{44})\n", text)
     need(stated and unbase64(stated[3]), "The checkpoint does not state origin, size and root.")
     origin, size, root = stated[1], int(stated[2]), unbase64(stated[3])
-
     entries = read_entries(files["entries.jsonl"])
     for index, (line, _) in entries.items():
         name = f"proofs/{index:08}.tlog-proof"
@@ -493,9 +507,8 @@ def check(files, log_key=None, first=None, own_approvals=False):
     for name in files:
         proven = name.startswith("proofs/") and int(name[7:-11])
         need(proven is False or proven in entries, f"{name} proves an entry that is missing from entries.jsonl.")
-    about = check_contents(files, entries, {"origin": origin, "size": size})
-    opened = check_disclosures(files["disclosures.jsonl"], entries)
-    approvals = Approvals(first, own_approvals)
+    about, before = check_contents(files, entries, {"origin": origin, "size": size}), check_shard(entries, key)
+    approvals, opened = Approvals(first, own_approvals), check_disclosures(files["disclosures.jsonl"], entries)
     for index, (_, leaf) in entries.items():
         approvals.feed(index, leaf)
     facts = [leaf["facts"] for _, leaf in entries.values() if isinstance(leaf.get("facts"), dict)]
@@ -505,12 +518,12 @@ def check(files, log_key=None, first=None, own_approvals=False):
         need(name in files, f"{name} is missing from the pack.")
         need(files[name] == statements.get(name), f"{name} is not a statement of the entries.")
     policies, missing = check_policies(files, entries, about["policies_missing"]), len(about["policies_missing"])
-
     bodies = [leaf for _, leaf in entries.values()]
     commitments = sum(len(leaf["_sd"]) for leaf in bodies if isinstance(leaf.get("_sd"), list))
     asked_for = " ".join(str(about["selection"].get(key, "")) for key in ("kind", "item", "campaign", "since", "until"))
     return [
         f"Verified: a part of the log {shown(origin)}, {len(entries)} of its {size} entries.",
+        *before,
         f"  asked for      {len(about['asked'])} entries: {shown(' '.join(asked_for.split()))}",
         f"  governing      {len(about['governing'])} entries that approvals rest on",
         f"  time           {bodies[0]['at']} to {bodies[-1]['at']}",
@@ -522,6 +535,24 @@ def check(files, log_key=None, first=None, own_approvals=False):
         f"  log's key      {vkey(*key)}",
         f"  first approver {vkey(*approvals.first) if approvals.first else '(nobody is enrolled)'}",
     ]
+
+
+def check_shard(entries, key):
+    """A line about the shard before this one, whose last checkpoint the first entry has; none if there is none."""
+    facts = entries[0][1].get("facts") if 0 in entries and entries[0][1]["event"] == "shard.opened" else {}
+    try:
+        for index in range(1, min(int(facts.get("statements", 0)), max(entries)) + 1):
+            need(index in entries, f"Entry {index} is missing, a statement about who may decide that was carried over.")
+        if not facts:
+            return []
+        need([facts["origin"], facts["vkey"]] == [key[0], vkey(*key)], "Entry 0 opens a shard of another name or key.")
+        old, its = facts["previous"], parse_vkey(facts["previous"]["vkey"], "The key of the shard before")
+        text = open_note(old["checkpoint"].encode("utf-8"), its[0], its[1], "the checkpoint of the shard before")
+        same = (its[0], text) == (old["origin"], f"{its[0]}\n{old['size']}\n{old['root']}\n")
+        need(same, "Entry 0 says something else of the shard before than its checkpoint does.")
+        return [f"  shard before   {shown(its[0])}, {shown(old['size'])} entries, with the key {vkey(*its)}"]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Refused("Entry 0 does not say which shard was before.") from None
 
 
 def check_contents(files, entries, log):
