@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests import samples
 from transfer.inspection.anatomy import MAX_TEXT_BYTES, Anatomy
-from transfer.inspection.anatomy_boxes import dissect_boxes, dissect_ebml
+from transfer.inspection.anatomy_boxes import dissect_boxes
+from transfer.inspection.structure_ebml import dissect_ebml
 from transfer.inspection.structure_gif import dissect_gif
 from transfer.inspection.structure_jpeg import dissect_jpeg
 from transfer.inspection.structure_png import dissect_png

@@ -61,6 +61,7 @@ class Anatomy:
     seconds: list[Second] = field(default_factory=list)
     inflates: str = ""  # which part unpacks to more than it may
     attachments: int = 0
+    unreferenced: int = 0  # bytes of a film's media data that belong to no sample
     frames: int = 0
     tracks: int = 0
     packets: int = 0

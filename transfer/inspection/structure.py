@@ -8,8 +8,10 @@ attachments are findings: the policy says what follows (G5). Pure.
 from __future__ import annotations
 
 from transfer.inspection.anatomy import Anatomy
-from transfer.inspection.anatomy_boxes import Read, dissect_boxes, dissect_ebml
+from transfer.inspection.anatomy_boxes import dissect_boxes
+from transfer.inspection.boxes import Read
 from transfer.inspection.noticed import Unfit, noticed
+from transfer.inspection.structure_ebml import dissect_ebml
 from transfer.inspection.structure_gif import dissect_gif
 from transfer.inspection.structure_jpeg import dissect_jpeg
 from transfer.inspection.structure_png import dissect_png
@@ -63,7 +65,9 @@ def check_structure(found: Anatomy, limits: MediaLimits) -> None:
 
 def structure_findings(found: Anatomy) -> tuple[Finding, ...]:
     """What the walk found and the policy may judge: files of another kind inside, and attachments."""
-    seconds = tuple(noticed(Code.SECOND_FILE, looks=second.looks, where=second.where) for second in found.seconds)
+    findings = [noticed(Code.SECOND_FILE, looks=second.looks, where=second.where) for second in found.seconds]
     if found.attachments:
-        return (*seconds, noticed(Code.ATTACHMENT, count=found.attachments))
-    return seconds
+        findings.append(noticed(Code.ATTACHMENT, count=found.attachments))
+    if found.unreferenced:
+        findings.append(noticed(Code.TRAILING_DATA, bytes=found.unreferenced, looks="media data of no sample"))
+    return tuple(findings)
