@@ -14,8 +14,8 @@ from tests.policy.files import OVERLAY, RULE, loaded, misuse, with_rule
 from transfer.errors import Misuse
 from transfer.model.findings import Code, ScanAnswer, WaitingFor
 from transfer.policy.decide import decide
-from transfer.policy.overlay_document import OverlayPolicy
 from transfer.policy.overlay import tighten
+from transfer.policy.overlay_document import OverlayPolicy
 from transfer.policy.rulebook import load_shipped, render_site_policy, shipped_folder
 from transfer.policy.rules import Evidence
 from transfer.strict_toml import Document
@@ -48,6 +48,11 @@ def test_what_is_commented_out_in_a_new_policy_loads(tmp_path: Path) -> None:
         "[approval]\nvalid_days = 31\n",
         '[approval]\nroles = ["approver", "operator"]\n',
         '[malware]\nscan = "when-available"\n',
+        "[return]\ncompare = false\n",
+        "[return]\ndistance = 30\n",
+        "[return]\nquality = 51\n",
+        "[return]\nshare = 61\n",
+        "[return]\nmirrored = false\n",
         "[malware]\nmax_signature_age_days = 8\n",
         RULE.format(id="mine", on="name-not-allowed", then="note"),
         RULE.format(id="mine", on="malware-unscannable", then="hold:scanner"),

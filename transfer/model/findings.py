@@ -71,6 +71,7 @@ class Code(StrEnum):
     PLATFORM_BYTES = "platform-bytes"
     # decision
     RETURNING = "returning"
+    NEAR_COPY = "near-copy"  # it looks like something that was released before it arrived
     CAMPAIGN_UNKNOWN = "campaign-unknown"
     CAMPAIGN_NOT_APPROVED = "campaign-not-approved"
     CAMPAIGN_NOT_CURRENT = "campaign-not-current"
@@ -138,10 +139,14 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the policy says: refused if any reason refuses, else held, waiting for `waiting_for`."""
+    """What the policy says: refused if any reason refuses, else held, waiting for `waiting_for`.
+
+    `reviews` are the findings that a person has to clear by a signed review before it can wait for approval.
+    """
 
     refused: bool
     waiting_for: WaitingFor | None
     reasons: tuple[Reason, ...]
     policy_name: str
     policy_sha256: str
+    reviews: tuple[Code, ...] = ()

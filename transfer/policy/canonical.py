@@ -11,6 +11,7 @@ import hashlib
 import json
 
 from transfer.model.events import Json
+from transfer.policy.likeness import effective_comparison
 from transfer.policy.rules import Personal, Platform, Policy, Rule
 
 HEADER = "oneway-transfer/policy/v1\n"
@@ -43,6 +44,7 @@ def effective(policy: Policy) -> dict[str, Json]:
         "rebuild": {"jpeg_quality": policy.quality},
         "retention": dataclasses.asdict(policy.retention),
         **({"platform": _platform(policy.platform)} if policy.platform is not None else {}),
+        **({"return": effective_comparison(policy.comparison)} if policy.comparison is not None else {}),
         "rules": {rule.id: _rule(rule) for rule in policy.rules},
     }
 

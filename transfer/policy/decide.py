@@ -11,7 +11,7 @@ code than `rules.floor` says; more findings never make the verdict milder.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from transfer.model.findings import Code, Finding, Reason, ScanAnswer, Severity, Verdict, WaitingFor
@@ -35,6 +35,7 @@ _PRECEDENCE = (
     WaitingFor.REVIEW,
     WaitingFor.APPROVAL,
 )
+_CLEARED = "A person has looked at this and signed that it may go on to approval."
 _ABOUT_WAYS_BACK = frozenset(
     {
         Code.NAME_NOT_ALLOWED,
@@ -44,6 +45,7 @@ _ABOUT_WAYS_BACK = frozenset(
         Code.ATTACHMENT,
         Code.TIKTOK_MARK,
         Code.RETURNING,
+        Code.NEAR_COPY,
     }
 )
 _NATURAL_WAIT: Mapping[Code, WaitingFor] = MappingProxyType(
@@ -89,7 +91,7 @@ class _Word:
 
 def decide(evidence: Evidence, policy: Policy) -> Verdict:
     """The verdict, with every reason for it: refusals first, then what it waits for, then what is merely noted."""
-    words = [_word(finding, policy) for finding in _all_findings(evidence, policy)]
+    words = [_word(finding, policy, evidence.cleared) for finding in _all_findings(evidence, policy)]
     if not any(word.reason.severity is Severity.REFUSE for word in words):
         words.extend(_nothing_to_judge(evidence, policy))
     if not any(word.reason.severity is Severity.REFUSE for word in words) and evidence.media is not None:
@@ -107,7 +109,14 @@ def decide(evidence: Evidence, policy: Policy) -> Verdict:
         reasons=tuple(reasons),
         policy_name=policy.name,
         policy_sha256=policy.sha256,
+        reviews=() if refused else tuple(code for code in Code if any(_to_review(word, code) for word in words)),
     )
+
+
+def _to_review(word: _Word, code: Code) -> bool:
+    """Whether a person has to clear this code. What waits by its nature for something else, that alone can clear."""
+    holds = word.reason.severity is Severity.HOLD and word.waiting_for is WaitingFor.REVIEW
+    return holds and word.code is code and code not in _NATURAL_WAIT
 
 
 def reason_for(finding: Finding, policy: Policy) -> Reason:
@@ -148,7 +157,7 @@ def _against_limits(media: MediaFacts, limits: MediaLimits) -> Iterator[Finding]
         yield Finding(code=Code.TEXT_TOO_LONG, detail={"characters": media.characters})
 
 
-def _word(finding: Finding, policy: Policy) -> _Word:
+def _word(finding: Finding, policy: Policy, cleared: frozenset[Code] = frozenset()) -> _Word:
     rule = policy.rule_for(finding.code)
     if rule is None:
         return _Word(_default(finding.code), None, finding.code)
@@ -170,7 +179,10 @@ def _word(finding: Finding, policy: Policy) -> _Word:
         message=fill(message, finding.detail, known),
         advice=fill(advice, finding.detail, known),
     )
-    return _Word(reason, _wait(rule, severity, finding.code), finding.code)
+    word = _Word(reason, _wait(rule, severity, finding.code), finding.code)
+    if finding.code in cleared and _to_review(word, finding.code):
+        return _Word(replace(reason, severity=Severity.NOTE, advice=_CLEARED), None, finding.code)
+    return word
 
 
 def _wait(rule: Rule, severity: Severity, code: Code) -> WaitingFor | None:

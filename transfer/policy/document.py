@@ -20,6 +20,7 @@ from transfer.model.spelling import nearest
 from transfer.policy.clauses import CLAUSES, require_clause
 from transfer.policy.decide import RESERVED_RULES
 from transfer.policy.known import one_of
+from transfer.policy.likeness import ReturnTable
 from transfer.policy.personal import LabelTable, PersonalTable
 from transfer.policy.rules import Platform, Rule, ScanDemand
 from transfer.policy.wording import check_template
@@ -193,6 +194,7 @@ class WholePolicy(StrictModel):
     rebuild: RebuildTable
     retention: RetentionTable
     platform: PlatformTable | None = None
+    returning: Annotated[ReturnTable | None, Field(alias="return")] = None
     rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", min_length=1, strict=False)]
 
 

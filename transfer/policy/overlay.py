@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from transfer.errors import Misuse
 from transfer.policy.decide import DEFAULT_RULE
 from transfer.policy.document import in_order, platform_of
+from transfer.policy.likeness import tightened
 from transfer.policy.overlay_document import OverlayPolicy
 from transfer.policy.personal import labels_of, personal_of
 from transfer.policy.rules import STRICTNESS, Approval, Malware, Markings, Policy, Rule, ScanDemand
@@ -52,6 +53,7 @@ def tighten(base: Policy, overlay: OverlayPolicy, document: Document) -> Policy:
         retention=dataclasses.replace(base.retention, **_given(overlay.retention)),
         rules=_rules(base, overlay, check, document),
         platform=platform_of(overlay.platform) or base.platform,
+        comparison=tightened(base.comparison, overlay.returning, check),
     )
 
 

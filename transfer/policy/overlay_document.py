@@ -22,6 +22,7 @@ from transfer.policy.document import (
     RuleTable,
     Title,
 )
+from transfer.policy.likeness import ReturnChange
 from transfer.policy.personal import LabelTable, PersonalTable
 from transfer.settings import ByteSize
 from transfer.strict_toml import StrictModel
@@ -92,4 +93,5 @@ class OverlayPolicy(StrictModel):
     rebuild: RebuildChange = RebuildChange()
     retention: RetentionChange = RetentionChange()
     platform: PlatformTable | None = None
+    returning: Annotated[ReturnChange, Field(alias="return")] = ReturnChange()
     rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", strict=False)] = ()

@@ -16,6 +16,7 @@ from transfer.model.limits import MediaLimits
 from transfer.model.spelling import nearest
 from transfer.policy.canonical import sealed
 from transfer.policy.document import VariantPolicy, WholePolicy, in_order, platform_of
+from transfer.policy.likeness import comparison_of
 from transfer.policy.overlay import tighten
 from transfer.policy.overlay_document import OverlayPolicy
 from transfer.policy.personal import labels_of, personal_of
@@ -126,6 +127,7 @@ def _whole(document: Document) -> Policy:
         retention=Retention(**whole.retention.model_dump()),
         rules=rules,
         platform=platform_of(whole.platform),
+        comparison=comparison_of(whole.returning),
     )
 
 

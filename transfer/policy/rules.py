@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from transfer.model.findings import Code, Finding, ScanResult, Severity, WaitingFor
+from transfer.model.fingerprint import Comparison
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts
 from transfer.model.names import SafeName
@@ -190,6 +191,7 @@ class Policy:
     retention: Retention
     rules: tuple[Rule, ...]
     platform: Platform | None = None  # None: no advice is given
+    comparison: Comparison | None = None  # None: what files look like is not compared
     text: str = ""
     sha256: str = ""
     _by_code: Mapping[Code, Rule] = field(init=False, repr=False, compare=False)
@@ -242,4 +244,5 @@ class Evidence:
     scans: tuple[ScanResult, ...]
     campaign: CampaignStanding
     returning: bool
+    cleared: frozenset[Code] = frozenset()  # what a person looked at and signed, under this policy
     size: int = 0  # of the file as it came, in bytes; 0 where it is not known

@@ -16,6 +16,7 @@ from transfer.policy.canonical import effective
 from transfer.policy.clauses import CLAUSES, cite
 from transfer.policy.decide import APPROVAL_RULE, DEFAULT_RULE, NOT_ASKED_RULE
 from transfer.policy.explain import Story, explain
+from transfer.policy.likeness import shown
 from transfer.policy.rules import Personal, Platform, Policy, Rule, ScanDemand
 from transfer.policy.wording import fill, limit_words, say_bytes, say_seconds
 
@@ -158,6 +159,7 @@ def _demands(policy: Policy) -> list[str]:
         *_labels(policy.labels),
         *_personal(policy.personal),
         *_platform(policy.platform),
+        *shown(policy.comparison),
         f"  kept for       {kept_for}",
         f"                 a file that nobody approves expires after {kept.unapproved_days} days",
     ]
