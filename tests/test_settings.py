@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from transfer.errors import Misuse
 from transfer.model.identifiers import DeviceId, PersonId, SourceId
 from transfer.model.spelling import nearest
-from transfer.settings import ScannerKind, Settings, ValveMode, guard_socket, load_settings
+from transfer.scanner_settings import ScannerKind
+from transfer.settings import Settings, ValveMode, guard_socket, load_settings
 from transfer.settings_text import NewSource, quoted, render_settings
 from transfer.strict_toml import Document
 from transfer.workspace import Workspace, find_workspace
@@ -284,3 +285,10 @@ def test_the_socket_of_the_scanner_lies_relative_to_the_workspace(tmp_path: Path
     assert scanner.socket == str(tmp_path / "clamd.sock")
     assert scanner.max_bytes == 10**9
     assert load_settings(written(tmp_path, WHOLE)).scanner.socket == ""
+
+
+def test_the_folder_of_yara_rules_is_absolute_and_on_neither_side(tmp_path: Path) -> None:
+    rules = WHOLE + '[scanner]\nyara = "{}"\n'
+    assert load_settings(written(tmp_path, rules.format("rules"))).scanner.yara == str(tmp_path / "rules")
+    for inside in ("staging/rules", "release", "state"):
+        assert "the folder of the YARA rules" in misuse(tmp_path, rules.format(inside))

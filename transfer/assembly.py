@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from transfer import __version__
 from transfer.approvals.campaigns import standing
 from transfer.arrivals import Arrivals, Taking, Watchers
-from transfer.audit.keys import load_key
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
 from transfer.audit.receipt_files import ReceiptFiles
@@ -22,6 +22,7 @@ from transfer.gateway import Gateway
 from transfer.housekeeping import Housekeeping
 from transfer.intake.folder import FolderRetirer, FolderSource, FolderWatcher
 from transfer.intake.settle import SettleRules
+from transfer.log_key import load_signer
 from transfer.loops import Bell
 from transfer.model.events import Json
 from transfer.model.identifiers import CampaignId, Sha256
@@ -36,14 +37,16 @@ from transfer.return_guard.link import find_account
 from transfer.return_guard.post import Post
 from transfer.return_guard.refuse import ReturnDesk
 from transfer.sandbox.profiles import Support
+from transfer.scanner_watch import ScannerWatch
 from transfer.settings import guard_socket
+from transfer.store.apart import is_busy
 from transfer.store.database import ReadTx
 from transfer.store.manifests import Reports
 from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import ItemRow
 from transfer.store.schema import SCHEMA_VERSION
 from transfer.upkeep import Upkeep
-from transfer.wiring import LOG_KEY, Site, build_pools, build_scanner, worker_count
+from transfer.wiring import Site, build_pools, build_scanners, worker_count
 from transfer.worklist import Worklist
 
 _STANDING_SECONDS = 1.0
@@ -61,7 +64,7 @@ def build_gateway(
     """Every part of the gateway, wired. Starts the sandbox's zygotes and nothing else."""
     arrivals_bell, departures_bell, worklist = Bell(), Bell(), Worklist()
     line = _line(site)
-    signer = load_key(site.workspace.keys / LOG_KEY)
+    signer = load_signer(site)
     post = _post(site, departures_bell)
     arrivals = _arrivals(site, arrivals_bell, worklist)
     return Gateway(
@@ -81,11 +84,12 @@ def build_gateway(
             tell=tell,
         ),
         upkeep=_upkeep(site, line),
+        watch=_watch(site, line),
         publisher=Publisher(
             db=site.db, log_dir=site.workspace.log, signer=signer, origin=signer.name, clock=site.clock
         ),
         receipts=ReceiptFiles(
-            db=site.db, folder=site.workspace.receipts, verifiers=verifiers_of(site.workspace.log, signer)
+            db=site.db, folder=site.workspace.receipts, verifiers=verifiers_of(site.workspace.log, signer.verifier)
         ),
         post=post,
         worklist=worklist,
@@ -94,11 +98,17 @@ def build_gateway(
         settings_sha256=Sha256(site.settings.sha256),
         valve_complete=support.complete,
         facts=_facts(site, support),
-        year_is_over=lambda: is_over(signer.name, site.clock.now().year),
+        year_is_over=partial(_is_to_rotate, site, signer.name),
         monotonic=time.monotonic,
         arrivals_bell=arrivals_bell,
         departures_bell=departures_bell,
     )
+
+
+def _is_to_rotate(site: Site, origin: str) -> bool:
+    """Whether the next start would open the shard of another year: not with a key elsewhere, nor during a backup."""
+    over = is_over(origin, site.clock.now().year) and not site.log_key.elsewhere
+    return over and not is_busy(site.workspace.records_lock)
 
 
 def standing_of(site: Site) -> Standing:
@@ -130,7 +140,7 @@ def _line(site: Site) -> Line:
         blobs=site.blobs,
         media=media,
         residue=residue,
-        scanner=build_scanner(site),
+        scanner=build_scanners(site),
         policy=site.policy,
         standing=standing_of(site),
     )
@@ -232,7 +242,6 @@ def _upkeep(site: Site, line: Line) -> Upkeep:
     return Upkeep(
         db=site.db,
         recorder=site.log,
-        scanner=line.scanner,
         standing=line.standing,
         housekeeping=Housekeeping(
             db=site.db,
@@ -247,12 +256,28 @@ def _upkeep(site: Site, line: Line) -> Upkeep:
     )
 
 
+def _watch(site: Site, line: Line) -> ScannerWatch:
+    return ScannerWatch(
+        db=site.db,
+        register=site.register,
+        scanners=line.scanner,
+        max_age=timedelta(days=site.policy.malware.max_signature_age_days),
+        clock=site.clock,
+        monotonic=time.monotonic,
+    )
+
+
 def _facts(site: Site, support: Support) -> dict[str, Json]:
     return {
         "version": __version__,
         "schema": SCHEMA_VERSION,
         "landlock": support.landlock,
         "seccomp": support.seccomp,
-        "scanner": site.settings.scanner.kind.value,
+        "scanner": _scanners(site),
         "policy": site.policy.sha256,
     }
+
+
+def _scanners(site: Site) -> str:
+    """In a word for each: `clamd`, `clamd+yara`, `none`."""
+    return site.settings.scanner.kind.value + ("+yara" if site.settings.scanner.yara else "")

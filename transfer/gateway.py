@@ -6,7 +6,8 @@
     log         signs and publishes                  one thread
     receipts    proofs of releases and refusals      one thread
     notices     feedback files, the live view        one thread
-    upkeep      retention, scanner, clock            one thread
+    upkeep      retention, campaigns, clock          one thread
+    scanner     its tests; what it is to see again   one thread
     selfcheck   verifies the whole log once a day    one thread
 
 What enters: the parts, put together by the wiring, after the process has confined itself. What leaves: nothing but
@@ -29,12 +30,13 @@ from transfer.footing import Footing
 from transfer.loops import Bell, Condition, Loop
 from transfer.model.events import Event, EventName, Json
 from transfer.model.findings import WaitingFor
-from transfer.model.identifiers import Sha256
+from transfer.model.identifiers import ItemId, Sha256
 from transfer.model.states import State
 from transfer.notices import Notices
 from transfer.pipeline import Line
 from transfer.policy.canonical import hashed_text
 from transfer.return_guard.post import Post
+from transfer.scanner_watch import ScannerWatch
 from transfer.store.adoption import POLICY, SETTINGS, adopt, keep_policy_text
 from transfer.store.queues import held_waiting
 from transfer.upkeep import Upkeep
@@ -59,6 +61,7 @@ class Gateway:
     departures: Departures
     notices: Notices
     upkeep: Upkeep
+    watch: ScannerWatch
     publisher: Publisher
     receipts: ReceiptFiles
     post: Post
@@ -97,6 +100,7 @@ class Gateway:
             self.post.close()
             self.line.media.close()
             self.line.residue.close()
+            self.line.scanner.close()
             self._last_words()
 
     def serve(self, ready: Callable[[], None]) -> None:
@@ -133,8 +137,8 @@ class Gateway:
         except (Unavailable, Tampered) as moved:
             self.condition.sound(moved)
         if self.year_is_over():
-            advice = "The gateway starts again for it."
-            self.condition.sound(Unavailable("A year is over, and the log goes on in its next shard.", advice=advice))
+            over = "A year is over, and the log goes on in its next shard."
+            self.condition.sound(Unavailable(over, advice="The gateway starts again for it."))
 
     def once(self) -> None:
         """One sweep of the guard, then all that is there as far as it can go. Raises Unavailable if it could not."""
@@ -192,7 +196,8 @@ class Gateway:
             "departures": (self._depart, 1.0),
             "log": (self._publish, self.publish_seconds),
             "receipts": (self.receipts.round, self.publish_seconds),
-            "upkeep": (self._keep_up, 1.0),
+            "upkeep": (lambda: self._again(self.upkeep.round()), 1.0),
+            "scanner": (lambda: self._again(self.watch.round()), 3.0),
         }
         if self.selfcheck is not None:
             bodies["selfcheck"] = (self.selfcheck, 60.0)
@@ -239,9 +244,8 @@ class Gateway:
         self.publisher.publish()
         return False
 
-    def _keep_up(self) -> bool:
-        again = self.upkeep.round()
-        self.worklist.add(again)
+    def _again(self, items: list[ItemId]) -> bool:
+        self.worklist.add(items)
         return False
 
     def _adopt(self) -> bool:
@@ -292,6 +296,5 @@ def _kept(missing: list[Unavailable]) -> Iterator[None]:
 def _post_failed(fault: BaseException) -> TransferError:
     if isinstance(fault, TransferError):
         return fault
-    return TransferError(
-        f"The post that hears the guard failed ({type(fault).__name__}).", advice="Nothing is released without it."
-    )
+    sentence = f"The post that hears the guard failed ({type(fault).__name__})."
+    return TransferError(sentence, advice="Nothing is released without it.")

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from transfer.arrivals import Taking
 from transfer.errors import Misuse, Unavailable
-from transfer.inspection.scan import Scanner
+from transfer.inspection.scan import Scanners
 from transfer.intake.folder import FolderSource
 from transfer.intake.place import is_leftover
 from transfer.model.clock import Clock
@@ -83,7 +83,7 @@ def rehearsal(
     policy: Policy,
     media: Pool,
     residue: Pool,
-    scanner: Scanner,
+    scanner: Scanners,
     standing: Standing,
     past: tuple[Database, Register],
     clock: Clock,

@@ -16,36 +16,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from transfer.errors import Misuse
+from transfer.log_settings import LogSettings, check_key_apart, key_place
 from transfer.model.identifiers import DeviceId, PersonId, SourceId, parse_device_id, parse_person_id, parse_source_id
-from transfer.model.spelling import nearest
+from transfer.scanner_settings import ScannerSettings
+from transfer.setting_values import ByteSize, PathText, one_word
 from transfer.strict_toml import Document, StrictModel, read_document
 from transfer.workspace import Workspace
-
-_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-
-def parse_size(value: object) -> object:
-    """`"50 MB"` as 50,000,000; a whole number stays as it is. Raises ValueError for another spelling."""
-    if not isinstance(value, str):
-        return value
-    number, _, unit = value.partition(" ")
-    if not (number.isascii() and number.isdigit()) or unit not in _UNITS:
-        raise ValueError(f"a size is written like «50 MB» or as a number of bytes, not {value!a}")
-    return int(number) * _UNITS[unit]
-
-
-def _word(known: type[StrEnum]) -> BeforeValidator:
-    """A value of an enumeration, with the nearest known one in the message if it is none."""
-
-    def check(value: object) -> object:
-        words = [str(member) for member in known]
-        if isinstance(value, str) and value in words:
-            return known(value)
-        near = nearest(str(value), words)
-        hint = f"; did you mean {near!a}?" if near else ""
-        raise ValueError(f"{value!a} is not one of {', '.join(words)}{hint}")
-
-    return BeforeValidator(check)
 
 
 def _identified(value: str, parse: Any) -> Any:
@@ -53,10 +29,6 @@ def _identified(value: str, parse: Any) -> Any:
         return parse(value)
     except Misuse as error:
         raise ValueError(str(error).rstrip(".")) from error
-
-
-ByteSize = Annotated[int, BeforeValidator(parse_size), Field(ge=0, le=2**53)]
-PathText = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class SourceKind(StrEnum):
@@ -72,13 +44,6 @@ class ValveMode(StrEnum):
     PREFER = "prefer"  # it starts, and says so everywhere and in the log
 
 
-class ScannerKind(StrEnum):
-    """Which malware scanner is asked."""
-
-    CLAMD = "clamd"
-    NONE = "none"
-
-
 class GatewaySettings(StrictModel):
     """`[gateway]`."""
 
@@ -91,7 +56,7 @@ class SourceSettings(StrictModel):
     id: Annotated[str, AfterValidator(lambda value: _identified(value, parse_source_id))]
     path: PathText
     submitter: Annotated[str, AfterValidator(lambda value: _identified(value, parse_person_id))]
-    kind: Annotated[SourceKind, _word(SourceKind)] = SourceKind.FOLDER
+    kind: Annotated[SourceKind, one_word(SourceKind)] = SourceKind.FOLDER
 
     @property
     def source_id(self) -> SourceId:
@@ -135,27 +100,7 @@ class ReleaseSettings(StrictModel):
 class ValveSettings(StrictModel):
     """`[valve]`, or `valve = "prefer"` for short."""
 
-    mode: Annotated[ValveMode, _word(ValveMode)] = ValveMode.REQUIRE
-
-
-class ScannerSettings(StrictModel):
-    """`[scanner]`: clamd is reached over `socket`, or over `host` and `port` where there is no socket.
-
-    `max_bytes` is clamd's own `StreamMaxLength`: a larger file is not handed to it, and counts as not scannable.
-    """
-
-    kind: Annotated[ScannerKind, _word(ScannerKind)] = ScannerKind.NONE
-    socket: Annotated[str, Field(max_length=100)] = ""
-    host: Annotated[str, Field(max_length=253)] = ""
-    port: Annotated[int, Field(ge=1, le=65535)] = 3310
-    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
-    max_bytes: Annotated[int, BeforeValidator(parse_size), Field(ge=1, le=2_147_483_646)] = 100_000_000
-
-    @model_validator(mode="after")
-    def _one_address(self) -> ScannerSettings:
-        if self.kind is ScannerKind.CLAMD and bool(self.socket) == bool(self.host):
-            raise ValueError('with kind = "clamd" either `socket` or `host` says where it is, and not both')
-        return self
+    mode: Annotated[ValveMode, one_word(ValveMode)] = ValveMode.REQUIRE
 
 
 class IntakeSettings(StrictModel):
@@ -173,17 +118,6 @@ class SandboxSettings(StrictModel):
     memory_mb: Annotated[int, Field(ge=256, le=65536)] = 2048
     seconds: Annotated[int, Field(ge=5, le=86400)] = 600
     strict: bool = False  # a new process for every file
-
-
-class LogSettings(StrictModel):
-    """`[log]`: how often new entries are signed and published, and how often all of it is verified; 0 is never.
-
-    `keep_days`: the entries of a sealed shard go so long after it was sealed; 0 is never.
-    """
-
-    publish_seconds: Annotated[float, Field(ge=0.1, le=3600, strict=False)] = 1.0
-    verify_hours: Annotated[float, Field(ge=0, le=8760, strict=False)] = 24.0
-    keep_days: Annotated[int, Field(ge=0, le=36500)] = 400
 
 
 class GuardSettings(StrictModel):
@@ -234,7 +168,10 @@ def load_settings(workspace: Path) -> Settings:
         update={
             "sources": tuple(s.model_copy(update={"path": _absolute(root, s.path)}) for s in settings.sources),
             "scanner": settings.scanner.model_copy(
-                update={"socket": settings.scanner.socket and _absolute(root, settings.scanner.socket)}
+                update={
+                    name: value and _absolute(root, value)
+                    for name, value in (("socket", settings.scanner.socket), ("yara", settings.scanner.yara))
+                }
             ),
             "guard": settings.guard.model_copy(
                 update={"socket": settings.guard.socket and _absolute(root, settings.guard.socket)}
@@ -281,6 +218,12 @@ def _check_places(settings: Settings, workspace: Workspace, document: Document) 
     places.append(("the release-aside folder", settings.release.aside_folder, document.place(("release", "aside"))))
     if (meeting := guard_socket(settings, workspace)) != workspace.guard_socket:
         places.append(("the folder of the guard's socket", meeting.parent, document.place(("guard", "socket"))))
+    if settings.scanner.yara:
+        rules = Path(settings.scanner.yara)
+        places.append(("the folder of the YARA rules", rules, document.place(("scanner", "yara"))))
+    key = key_place(settings.log.key, own=workspace.keys, environ=os.environ)
+    sides = [("the workspace", workspace.root), *((name, path) for name, path, _ in places)]
+    check_key_apart(key, document.place(("log", "key")), folders=sides)
     own = (workspace.state, workspace.log, workspace.keys, workspace.feedback, workspace.receipts, workspace.demo)
     places.extend((f"the workspace's {folder.name} folder", folder, document.source) for folder in own)
     places = [(name, Path(os.path.realpath(path)), place) for name, path, place in places]

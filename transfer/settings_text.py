@@ -62,6 +62,9 @@ kind = {scanner}
 # publish_seconds = 1.0         # new entries are signed and published this often
 # keep_days = 400               # entries of a sealed shard go so long after it was sealed; 0: never
 # verify_hours = 24.0           # the gateway verifies its whole log this often, at its leisure; 0: never
+# Where the log's signing key is kept, if not in keys/: an absolute path, or a credential of systemd, "credential:NAME"
+# (docs/keys.md).
+{key}
 
 # A guard that is a service of its own, under a user of its own (docs/operating.md), and where it and the gateway meet.
 [guard]
@@ -71,7 +74,9 @@ kind = {scanner}
 
 _SCANNER_REST = """\
 # timeout_seconds = 300         # for one file
-# max_bytes = 100_000_000       # clamd's StreamMaxLength: larger files are not scannable; raise both together"""
+# max_bytes = 100_000_000       # the least of clamd's StreamMaxLength, MaxFileSize, MaxScanSize; raise them together
+# yara = ""                     # a folder of YARA rules (*.yar, *.yara): a second scanner beside the first
+# yara_max_bytes = 256_000_000  # the largest file that the rules look at; they hold it in memory"""
 _SOCKET_HINT = '# socket = "/run/clamav/clamd.ctl"\n# host = "127.0.0.1"\n# port = 3310\n' + _SCANNER_REST
 
 
@@ -93,8 +98,10 @@ def render_settings(
     aside: str = "release-aside",
     valve: str = "require",
     clamd_socket: str | None = None,
+    log_key: str | None = None,
 ) -> str:
-    """The whole text. With `clamd_socket` the scanner is clamd there, without it there is none."""
+    """The whole text. With `clamd_socket` the scanner is clamd there, without it there is none; `log_key` is where the
+    log's key is kept if not in the workspace."""
     address = _SOCKET_HINT if clamd_socket is None else f"socket = {quoted(clamd_socket)}\n{_SCANNER_REST}"
     parts = [_HEAD.format(origin=quoted(origin))]
     parts += [
@@ -109,6 +116,7 @@ def render_settings(
             valve=quoted(valve),
             scanner=quoted("none" if clamd_socket is None else "clamd"),
             address=address,
+            key='# key = ""' if log_key is None else f"key = {quoted(log_key)}",
         )
     )
     return "".join(parts)

@@ -1,5 +1,5 @@
-"""Upkeep: whether the scanner still finds what it must, whether held items wait for nothing any more, whether the
-clock was moved, and what the policy no longer keeps.
+"""Upkeep: whether held items wait for their campaign any more, whether the clock was moved, what the policy no longer
+keeps, and which sealed shards of the log are old enough to be pruned.
 
 What enters: clocks and the parts. What leaves: items that may go on, and entries. One thread runs this.
 """
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from transfer.housekeeping import Housekeeping
-from transfer.inspection.scan import Scanner
 from transfer.model.clock import Clock
 from transfer.model.events import Event, EventName
 from transfer.model.findings import WaitingFor
@@ -21,9 +20,9 @@ from transfer.policy.rules import CampaignStanding
 from transfer.store.database import Database, Recorder
 from transfer.store.queues import campaigns_waited_for, held_waiting
 
-_SCANNER_SECONDS = 15.0
 _CAMPAIGN_SECONDS = 1.0
 _RETENTION_SECONDS = 3600.0
+_SHARDS_SECONDS = 3600.0  # they are kept by days, so at least one a day; an hour later where a backup is being made
 _STEP_SECONDS = 5.0
 _BATCH = 1000
 
@@ -34,11 +33,11 @@ class Upkeep:
 
     db: Database
     recorder: Recorder
-    scanner: Scanner
     standing: Standing
     housekeeping: Housekeeping
     clock: Clock
     monotonic: Callable[[], float]
+    prune_shards: Callable[[], object] = list  # the retention of the log; what it answers is of no interest here
     _due: dict[str, float] = field(default_factory=dict, init=False)
     _standings: dict[CampaignId | None, CampaignStanding] = field(default_factory=dict, init=False)
     _clocks: tuple[datetime, float] | None = field(default=None, init=False)
@@ -46,16 +45,15 @@ class Upkeep:
     def round(self) -> list[ItemId]:
         """The held items that should be judged again. Raises Unavailable."""
         self._watch_clock()
-        again: list[ItemId] = []
-        if self._is_due("campaign", _CAMPAIGN_SECONDS):
-            again += self._campaigns_moved()
-        if self._is_due("scanner", _SCANNER_SECONDS):
-            waiting = self._waiting(WaitingFor.SCANNER)
-            if waiting and self.scanner.self_test().passed:
-                again += waiting
+        # First what may be unavailable: the items found below would be forgotten with it.
         if self._is_due("retention", _RETENTION_SECONDS):
             while self.housekeeping.round():
                 pass
+        if self._is_due("shards", _SHARDS_SECONDS):
+            self.prune_shards()
+        again: list[ItemId] = []
+        if self._is_due("campaign", _CAMPAIGN_SECONDS):
+            again += self._campaigns_moved()
         return again
 
     def _campaigns_moved(self) -> list[ItemId]:
@@ -65,10 +63,6 @@ class Upkeep:
             moved = any(self._standings.get(campaign) is not now for campaign, now in standings.items())
             self._standings = standings
             return held_waiting(tx, [WaitingFor.CAMPAIGN], limit=_BATCH) if moved else []
-
-    def _waiting(self, wait: WaitingFor) -> list[ItemId]:
-        with self.db.read() as tx:
-            return held_waiting(tx, [wait], limit=_BATCH)
 
     def _is_due(self, what: str, period: float) -> bool:
         now = self.monotonic()

@@ -10,6 +10,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from transfer.approvals.desk import Desk
 from transfer.audit.halted import HaltedLog
 from transfer.audit.log import Log
 from transfer.errors import Misuse
+from transfer.log_settings import KeyPlace, key_place
 from transfer.model.clock import Clock
 from transfer.policy.rulebook import load_policy
 from transfer.policy.rules import Policy
@@ -25,7 +27,8 @@ from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
 from transfer.sandbox.profiles import GatewayPaths, GuardPaths
 from transfer.sandbox.requests import Role
-from transfer.settings import ScannerKind, Settings, ValveMode, guard_socket, load_settings
+from transfer.scanner_settings import ScannerKind
+from transfer.settings import Settings, ValveMode, guard_socket, load_settings
 from transfer.store.adoption import POLICY, adopted
 from transfer.store.blobs import Blobs
 from transfer.store.database import Database
@@ -36,7 +39,7 @@ from transfer.store.restored import restored_from
 from transfer.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
-    from transfer.inspection.scan import Scanner
+    from transfer.inspection.scan import Scanner, Scanners
 
 LOG_KEY = "log.key"
 ROOT_FILE = "first-approver.vkey"
@@ -65,6 +68,11 @@ class Site:
     desk: Desk
     blobs: Blobs
     clock: Clock
+
+    @property
+    def log_key(self) -> KeyPlace:
+        """Where the log's private key is."""
+        return key_place(self.settings.log.key, own=self.workspace.keys / LOG_KEY, environ=os.environ)
 
     def require_policy_in_force(self) -> None:
         """Raises Misuse if `policy.toml` is not the one the gateway judges by: a decision names its digest."""
@@ -140,8 +148,29 @@ def read_root(workspace: Workspace) -> Root:
         ) from error
 
 
-def build_scanner(site: Site) -> Scanner:
-    """The malware scanner of the settings; signatures older than the policy allows count as none (G9)."""
+def build_scanners(site: Site) -> Scanners:
+    """The malware scanners of the settings; signatures older than the policy allows count as none (G9).
+
+    To be closed. Raises Misuse with file, line and reason if YARA rules are wrong, Unavailable.
+    """
+    from transfer.inspection.scan import Scanners
+
+    first = _first_scanner(site)
+    settings = site.settings.scanner
+    if not settings.yara:
+        return Scanners(first)
+    from transfer.inspection.yara_scan import YaraScanner
+
+    rules = YaraScanner(
+        folder=Path(settings.yara),
+        make_pool=partial(_rules_pool, site.settings),
+        timeout=settings.timeout_seconds,
+        size_limit=settings.yara_max_bytes,
+    )
+    return Scanners(first, rules.start())
+
+
+def _first_scanner(site: Site) -> Scanner:
     from transfer.inspection.scan import NoScanner
 
     settings = site.settings.scanner
@@ -166,9 +195,13 @@ def gateway_paths(site: Site) -> GatewayPaths:
     workspace, settings = site.workspace, site.settings
     meeting = guard_socket(settings, workspace).parent
     meets_outside = (meeting,) if meeting != workspace.run else ()
+    key = site.log_key
+    at_hand = key.elsewhere and key.path is not None and os.path.isfile(key.path)
+    key_outside = (key.path,) if at_hand and key.path is not None else ()  # that file, and nothing beside it
+    rules = (Path(settings.scanner.yara),) if settings.scanner.yara else ()
     return GatewayPaths(
         staging=tuple(source.folder for source in settings.sources),
-        readable=(workspace.keys,),
+        readable=(workspace.keys, *key_outside, *rules),
         owned=(workspace.state, workspace.log, workspace.feedback, workspace.receipts, *meets_outside),
         release=settings.release.folder,
         connect_tcp=(settings.scanner.port,) if settings.scanner.host else (),
@@ -178,6 +211,22 @@ def gateway_paths(site: Site) -> GatewayPaths:
 def guard_paths(settings: Settings) -> GuardPaths:
     """What the kernel is to let the guard reach."""
     return GuardPaths(release=settings.release.folder, aside=settings.release.aside_folder)
+
+
+def _rules_pool(settings: Settings, material: int) -> Pool:
+    """The children that look at whole files with the YARA rules behind this descriptor."""
+    from transfer.inspection.yara_scan import HEADROOM
+
+    return Pool(
+        role=Role.RULES,
+        workers=worker_count(settings),
+        limits=ChildLimits(
+            memory_bytes=settings.scanner.yara_max_bytes + HEADROOM, request_seconds=settings.scanner.timeout_seconds
+        ),
+        strict=settings.sandbox.strict,
+        prefer=settings.valve.mode is ValveMode.PREFER,
+        material=material,
+    )
 
 
 def build_pools(settings: Settings) -> tuple[Pool, Pool]:

@@ -36,6 +36,7 @@ DOORS = {
     "phonenumbers": ("transfer.inspection.personal_data", "transfer.policy.personal"),  # there: names of regions only
     "stdnum": ("transfer.inspection.personal_data",),
     "pyseccomp": ("transfer.sandbox",),
+    "yara_x": ("transfer.inspection.yara_rules",),
     "cryptography": ("transfer.audit", "transfer.approvals.statement"),
     "typer": ("transfer.cli",),
     "rich": ("transfer.cli",),

@@ -12,18 +12,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from transfer.audit.keys import load_key
 from transfer.audit.shards import family_of
 from transfer.checkup.check import Check, Standing, fault
 from transfer.errors import Misuse, Unavailable
+from transfer.log_key import OVERDUE_ADVICE, is_overdue, load_signer, overdue_sentence, own_verifier
 from transfer.model.clock import parse_time, render_time
 from transfer.policy.rules import ScanDemand
 from transfer.return_guard.link import find_account
 from transfer.sandbox.profiles import kernel_support
 from transfer.sandbox.trials import Trial, try_child, try_valve
-from transfer.settings import ScannerKind, ValveMode
+from transfer.scanner_settings import ScannerKind
+from transfer.settings import ValveMode
 from transfer.store import journal
-from transfer.wiring import LOG_KEY, Site, build_scanner, gateway_paths, guard_paths
+from transfer.wiring import LOG_KEY, Site, build_scanners, gateway_paths, guard_paths
 
 _BACK = timedelta(seconds=5)
 
@@ -105,15 +106,30 @@ def _broken(trial: Trial) -> Check:
 
 def check_keys(site: Site) -> Iterator[Check]:
     """Nobody else can read the keys, and the log's is the one of this log. Raises Misuse."""
-    signer = load_key(site.workspace.keys / LOG_KEY)
-    if family_of(signer.name) != family_of(site.settings.gateway.origin):
+    place = site.log_key
+    verifier = own_verifier(site) if place.path is None else load_signer(site).verifier
+    if family_of(verifier.name) != family_of(site.settings.gateway.origin):
         raise Misuse(
-            f"The log key is for {signer.name}, and transfer.toml says origin = {site.settings.gateway.origin}.",
+            f"The log key is for {verifier.name}, and transfer.toml says origin = {site.settings.gateway.origin}.",
             advice="Undo the change of the origin: a log keeps its name for ever.",
         )
-    yield Check(
-        name="keys", standing=Standing.OK, sentence=f"Nobody else can read the keys; the log's is {signer.vkey}."
-    )
+    if place.path is None:
+        yield Check(
+            name="keys",
+            standing=Standing.NOTE,
+            sentence=f"The log's key is {place.named}, which only the service is handed; it was not looked at.",
+            advice="The service looks at it at each start.",
+        )
+    where = f", at {place.told}" if place.elsewhere else ""
+    sentence = f"Nobody else can read the keys; the log's is {verifier.vkey}{where}."
+    yield Check(name="keys", standing=Standing.OK, sentence=sentence)
+    left = site.workspace.keys / LOG_KEY
+    if place.elsewhere and left.exists():
+        sentence = f"The log's key is kept at {place.told}, and there is a key at {left} all the same."
+        advice = "Remove it, and every copy of it, such as in backups; or rotate the log (docs/keys.md)."
+        yield Check(name="keys", standing=Standing.NOTE, sentence=sentence, advice=advice)
+    if is_overdue(site, verifier):
+        yield Check(name="keys", standing=Standing.NOTE, sentence=overdue_sentence(verifier), advice=OVERDUE_ADVICE)
 
 
 def check_scanner(site: Site) -> Iterator[Check]:
@@ -129,10 +145,12 @@ def check_scanner(site: Site) -> Iterator[Check]:
             advice=advice,
         )  # fmt: skip
         return
-    test = build_scanner(site).self_test()
-    standing = Standing.OK if test.passed else Standing.UNAVAILABLE if required else Standing.NOTE
-    sentence = f"{test.sentence} ({test.signatures})" if test.signatures else test.sentence
-    yield Check(name="scanner", standing=standing, sentence=sentence, advice=test.advice)
+    with build_scanners(site) as scanners:
+        tests = scanners.self_tests()
+    for test in tests:
+        standing = Standing.OK if test.passed else Standing.UNAVAILABLE if required else Standing.NOTE
+        sentence = f"{test.sentence} ({test.signatures})" if test.signatures else test.sentence
+        yield Check(name="scanner", standing=standing, sentence=sentence, advice=test.advice)
     largest, takes = site.policy.limits.any_bytes, site.settings.scanner.max_bytes
     if takes < largest:
         yield Check(

@@ -69,7 +69,7 @@ def _answers(
     from transfer.approvals.campaigns import standing
     from transfer.policy.rules import CampaignStanding
     from transfer.rehearsal import rehearsal
-    from transfer.wiring import build_pools, build_scanner
+    from transfer.wiring import build_pools, build_scanners
 
     def stands(tx: ReadTx, which: CampaignId | None) -> CampaignStanding:
         del tx, which  # of the rehearsal's register, which knows no campaigns
@@ -82,12 +82,13 @@ def _answers(
     with (
         media,
         residue,
+        build_scanners(site) as scanner,
         rehearsal(
             campaign=campaign or otherwise,
             policy=site.policy,
             media=media,
             residue=residue,
-            scanner=build_scanner(site),
+            scanner=scanner,
             standing=stands,
             past=(site.db, site.register),
             clock=site.clock,

@@ -137,9 +137,11 @@ def _valve(support: Support) -> str:
 
 def _scanner(site: Site) -> str:
     scanner = site.settings.scanner
+    rules = f"; YARA rules in {scanner.yara}" if scanner.yara else ""
     if scanner.kind.value == "none":
-        return "none; every item is marked «not scanned for malware»" if _goes_on(site) else "none; items wait for one"
-    return f"clamd at {scanner.socket or f'{scanner.host}:{scanner.port}'}"
+        follows = "every item is marked «not scanned for malware»" if _goes_on(site) else "items wait for one"
+        return f"none; {follows}{rules}"
+    return f"clamd at {scanner.socket or f'{scanner.host}:{scanner.port}'}{rules}"
 
 
 def _goes_on(site: Site) -> bool:

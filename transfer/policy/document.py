@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from transfer.model.findings import Code, Severity, WaitingFor
 from transfer.model.media import Format
+from transfer.model.recipe import Colour, Decode, Films, Recipe
 from transfer.model.spelling import nearest
 from transfer.policy.clauses import CLAUSES, require_clause
 from transfer.policy.decide import RESERVED_RULES
@@ -24,7 +25,7 @@ from transfer.policy.likeness import ReturnTable
 from transfer.policy.personal import LabelTable, PersonalTable
 from transfer.policy.rules import Platform, Rule, ScanDemand
 from transfer.policy.wording import check_template
-from transfer.settings import ByteSize
+from transfer.setting_values import ByteSize
 from transfer.strict_toml import StrictModel
 
 _HOLDS = {f"hold:{wait.value}": wait for wait in WaitingFor if wait is not WaitingFor.APPROVAL}
@@ -61,6 +62,9 @@ Marks = Annotated[tuple[Annotated[str, AfterValidator(_mark)], ...], Field(stric
 Roles = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]+$")], ...], Field(min_length=1, strict=False)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
+ColourWord = Annotated[Colour, one_of(Colour, "colour")]
+FilmsWord = Annotated[Films, one_of(Films, "way with films")]
+DecodeWord = Annotated[Decode, one_of(Decode, "extent")]
 Demand = Annotated[ScanDemand, one_of(ScanDemand, "demand")]
 
 
@@ -113,6 +117,9 @@ class RebuildTable(StrictModel):
     """`[rebuild]`."""
 
     jpeg_quality: Annotated[int, Field(ge=50, le=100)]
+    colour: ColourWord = Colour.KEEP
+    films: FilmsWord = Films.COPY
+    decode: DecodeWord = Decode.SAMPLE
 
 
 class PlatformTable(StrictModel):
@@ -196,6 +203,11 @@ class WholePolicy(StrictModel):
     platform: PlatformTable | None = None
     returning: Annotated[ReturnTable | None, Field(alias="return")] = None
     rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", min_length=1, strict=False)]
+
+
+def recipe_of(table: RebuildTable) -> Recipe:
+    """The same as a part of the policy."""
+    return Recipe(quality=table.jpeg_quality, colour=table.colour, films=table.films, decode=table.decode)
 
 
 def platform_of(table: PlatformTable | None) -> Platform | None:

@@ -11,8 +11,11 @@ from typing import Annotated
 from pydantic import Field
 
 from transfer.policy.document import (
+    ColourWord,
     Days,
+    DecodeWord,
     Demand,
+    FilmsWord,
     MarkingsTable,
     MediaTable,
     PlatformTable,
@@ -24,7 +27,7 @@ from transfer.policy.document import (
 )
 from transfer.policy.likeness import ReturnChange
 from transfer.policy.personal import LabelTable, PersonalTable
-from transfer.settings import ByteSize
+from transfer.setting_values import ByteSize
 from transfer.strict_toml import StrictModel
 
 
@@ -61,9 +64,12 @@ class MalwareChange(StrictModel):
 
 
 class RebuildChange(StrictModel):
-    """`[rebuild]` of an overlay."""
+    """`[rebuild]` of an overlay: films encoded anew, decoded in full."""
 
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] | None = None
+    colour: ColourWord | None = None
+    films: FilmsWord | None = None
+    decode: DecodeWord | None = None
 
 
 class RetentionChange(StrictModel):

@@ -1,0 +1,84 @@
+"""The watch over the malware scanners: whether they find what they must, and which held items they are to see again.
+
+What enters: the scanners and the register. What leaves: held items to be judged again, where the line scans anew what
+is outdated. A loop of its own, for a scanner that hangs must hold up nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from transfer.inspection.scan import Scanners
+from transfer.model.clock import Clock
+from transfer.model.findings import WaitingFor
+from transfer.model.identifiers import ItemId
+from transfer.model.states import State
+from transfer.store.database import Database
+from transfer.store.queues import held_waiting
+from transfer.store.register import Register
+
+_BACK_SECONDS = 15.0  # how often a scanner that items wait for is asked whether it is back
+_TEST_SECONDS = 3600.0
+_BATCH = 1000
+_ALL = 1_000_000
+
+_log = structlog.get_logger()
+
+
+@dataclass(kw_only=True)
+class ScannerWatch:
+    """`round` is called every few seconds. `max_age`: an answer that is older counts no more."""
+
+    db: Database
+    register: Register
+    scanners: Scanners
+    max_age: timedelta
+    clock: Clock
+    monotonic: Callable[[], float]
+    _due: dict[str, float] = field(default_factory=dict, init=False)
+    _failing: tuple[str, ...] = field(default=(), init=False)
+
+    def round(self) -> list[ItemId]:
+        """The held items that should be judged again. Raises Unavailable."""
+        again: list[ItemId] = []
+        if self.scanners.tend():  # other rules look now: at everything that has not gone yet
+            again += self._held(list(WaitingFor), _ALL)
+        if self._is_due("test", _TEST_SECONDS):
+            self._well()
+            again += self._long_held()
+        if self._is_due("back", _BACK_SECONDS):
+            waiting = self._held([WaitingFor.SCANNER], _BATCH)
+            if waiting and self._well():
+                again += waiting
+        return list(dict.fromkeys(again))
+
+    def _well(self) -> bool:
+        """Whether all pass their test; the program's log is told when that changes."""
+        failing = tuple(test.sentence for test in self.scanners.self_tests() if not test.passed)
+        if failing != self._failing:
+            for sentence in failing:
+                _log.warning("waiting", loop="scanner", why=sentence)
+            if not failing:
+                _log.info("going on", loop="scanner")
+            self._failing = failing
+        return not failing
+
+    def _held(self, waits: list[WaitingFor], most: int) -> list[ItemId]:
+        with self.db.read() as tx:
+            return held_waiting(tx, waits, limit=most)
+
+    def _long_held(self) -> list[ItemId]:
+        """What was scanned so long ago that signatures of that day would not be believed today."""
+        with self.db.read() as tx:
+            return self.register.decided_before(tx, State.HELD, self.clock.now() - self.max_age, limit=_BATCH)
+
+    def _is_due(self, what: str, period: float) -> bool:
+        now = self.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + period
+        return True
