@@ -46,10 +46,10 @@ def digest_of(rendered: bytes) -> str:
 def parse_rule_files(rendered: bytes) -> RuleFiles:
     """The inverse of `render`. Raises ValueError for anything else."""
     value = json.loads(rendered)
-    files = tuple((name, text) for name, text in value)
-    if not files or not all(isinstance(part, str) for pair in files for part in pair):
+    pairs = value if isinstance(value, list) else []
+    if not pairs or not all(isinstance(pair, list) and [type(part) for part in pair] == [str, str] for pair in pairs):
         raise ValueError("not a list of pairs of texts")
-    return RuleFiles(files=files)
+    return RuleFiles(files=tuple((name, text) for name, text in pairs))
 
 
 def read_rule_files(folder: Path) -> RuleFiles:
