@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from transfer.inspection.second_files import ARCHIVE_END_BYTES, begins_as, ends_as_archive, holds
+from transfer.inspection.programs import program_in
+from transfer.inspection.second_files import ARCHIVE_END_BYTES, begins_as, begins_as_markup, ends_as_archive, holds
 
 MAX_KINDS = 64
 MAX_TEXTS = 1_024
@@ -23,6 +24,7 @@ _PADDING = b"\0 \t\r\n\xff"
 _LOOKS = (
     (re.compile(rb".{0,64}?ftyp", re.DOTALL), "video"),
     (re.compile(rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF....WEBP", re.DOTALL), "picture"),
+    (re.compile(rb"\x1a\x45\xdf\xa3"), "video"),
     (re.compile(rb"[\t\n\r\x20-\x7e]{16}"), "text"),
 )
 
@@ -105,12 +107,13 @@ class Anatomy:
         if count <= 0 or not behind:
             return
         rest = tail[known:].lstrip(_PADDING)
-        looks = begins_as(rest[:512]) or holds(tail)
-        if looks:
+        looks = begins_as(rest[:512]) or holds(tail) or ("markup" if begins_as_markup(rest[:512]) else "")
+        if looks or (looks := program_in(rest[:MAX_TEXT_BYTES])):
             self.second(looks, "behind the end")
             return
         self.trailing = count
-        self.looks = next((name for pattern, name in _LOOKS if pattern.match(behind)), "unknown")
+        first = tail.lstrip(b"\0 \t\r\n")
+        self.looks = next((name for pattern, name in _LOOKS if pattern.match(first)), "unknown")
 
     def ends(self, head: bytes, tail: bytes) -> None:
         """The file's own first 1,024 bytes and its last: readers of PDF and HTML look there, and of ZIP here."""

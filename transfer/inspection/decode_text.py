@@ -9,18 +9,23 @@ import re
 
 from transfer.inspection.metadata import marking_findings
 from transfer.inspection.noticed import Unfit
+from transfer.inspection.personal_data import personal_data_in
+from transfer.inspection.programs import program_named
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts
 from transfer.model.search import Search
 
-_BEGINNINGS = (b"#!", b"\x7fELF", b"%PDF", b"{\\rtf", b"PK\x03\x04", b"%!PS", b"<?", b"\xca\xfe\xba\xbe")
-_PROGRAM = re.compile(
-    r"<\s*/?\s*(?:script|iframe|object|embed|html|head|body|svg|meta|link|form|base|applet|img|style)\b"
-    r"|<!\s*doctype|<\?(?:php|xml|=)|<%|(?:java|vb)script:\S|data:text/html"
-    r"|\A\s*@echo\s+off|\A\s*#\s*include\s*[<\"]|\A\s*\[InternetShortcut\]|\A\s*\[Desktop Entry\]"
-    r"|\A\s*Windows Registry Editor",
-    re.IGNORECASE,
+_BEGINNINGS = (
+    b"#!",
+    b"\x7fELF",
+    b"%PDF",
+    b"{\\rtf",
+    b"PK\x03\x04",
+    b"%!PS",
+    b"<?",
+    b"\xca\xfe\xba\xbe",
+    b"L\0\0\0\x01\x14\x02\0",
 )
 _CONTROLS = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")  # no text has these; the rebuild drops the milder ones
 
@@ -33,7 +38,7 @@ _VTT_TIME = re.compile(
 def decode_text(
     data: bytes, *, form: Format, limits: MediaLimits, search: Search
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
-    """The facts of a caption or a subtitle file, and the marks in its words.
+    """The facts of a caption or a subtitle file, and the marks and personal data in its words.
 
     Raises Unfit: TEXT_IS_PROGRAM, TEXT_ENCODING, TEXT_TOO_LONG, EMPTY, UNDECODABLE (not the syntax its name promises).
     """
@@ -42,15 +47,16 @@ def decode_text(
     text = _text(data)
     if len(text) > limits.characters:
         raise Unfit(Code.TEXT_TOO_LONG, characters=len(text), limit=limits.characters)
-    if (match := _PROGRAM.search(text)) is not None:
-        raise Unfit(Code.TEXT_IS_PROGRAM, content="markup or script", character=match.start())
+    program, character = program_named(text, prose=form is Format.TEXT)
+    if program:
+        raise Unfit(Code.TEXT_IS_PROGRAM, content=program, character=character)
     if not text.strip():
         raise Unfit(Code.EMPTY)
     duration = _duration_of(text, form)
     if duration > limits.seconds * 1_000:
         raise Unfit(Code.TOO_LONG, seconds=duration // 1_000, limit=limits.seconds)
     facts = MediaFacts(format=form, characters=len(text), duration_ms=duration)
-    return facts, marking_findings(text, search, where="text")
+    return facts, (*marking_findings(text, search, where="text"), *personal_data_in(text, search, where="text"))
 
 
 def _text(data: bytes) -> str:

@@ -18,11 +18,9 @@ _BEGINNINGS = (
     (b"Rar!", "rar"),
     (b"7z\xbc\xaf", "7z"),
     (b"\x1f\x8b\x08", "gzip"),
-    (b"BZh", "bzip2"),
     (b"\xfd7zXZ\0", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstandard"),
     (b"MSCF\0\0\0\0", "cabinet"),
-    (b"MZ", "program"),
     (b"\x7fELF", "program"),
     (b"\xfe\xed\xfa\xce", "program"),
     (b"\xfe\xed\xfa\xcf", "program"),
@@ -52,25 +50,31 @@ _LOCAL = re.compile(rb"PK\x03\x04")
 _DOS = re.compile(rb"MZ")
 _SHEBANG = re.compile(rb"#! ?/(?:usr|bin|sbin|opt|system)")
 _MARKUP = re.compile(
-    rb"<(?:\?php[\s=(]|\?=\s*[`$@(]|script[\s>]|/script>|html[\s>]|body[\s>]|iframe[\s>]|!doctype\s"
-    rb"|(?:svg|object|embed|applet|meta|img|form)\s[\x20-\x7e\s]{8}|%@ ?page)",
+    rb"<(?:\?php[\s=(]|\?=\s*[`$@(]|script[\s>]|/script>|html[\s>]|iframe[\s>]|!doctype\s+(?:html|svg)|!entity\s"
+    rb"|(?:svg|applet)\s[\x20-\x7e\s]{8}|%@ ?page)",
     re.IGNORECASE,
 )
-_PACKET = re.compile(rb"<(?:\?xpacket|x:x[am]pmeta|rdf:RDF|\?xml)", re.IGNORECASE)  # what metadata is written in
+_PACKET = re.compile(rb"<(?:\?xpacket|x:x[am]pmeta|rdf:RDF)", re.IGNORECASE)  # what metadata is written in
 _TAG = re.compile(rb"<[!?/%]?[A-Za-z]")
 _METHODS = frozenset({*range(15), *range(16, 21), *range(93, 100)})
 _NAMED_CHARACTERS = re.compile(rb"[\x20-\x7e\x80-\xff]+")
 
 
 def begins_as(head: bytes) -> str:
-    """What kind of file begins with these bytes, if one of those that do not go."""
-    kind = next((kind for mark, kind in _BEGINNINGS if head.startswith(mark)), "")
-    if kind:
-        return kind
+    """What kind of file begins with these bytes (512 will do), if one of those that do not go."""
     if head[257:262] == b"ustar":
         return "tar"
+    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
+        return "bzip2"
+    if head.startswith(b"MZ") and b"\0" in head[:64]:  # and not somebody's initials
+        return "program"
+    return next((kind for mark, kind in _BEGINNINGS if head.startswith(mark)), "")
+
+
+def begins_as_markup(head: bytes) -> bool:
+    """Whether a document in tags begins there, of whatever kind; XMP is none, cameras write it behind pictures."""
     words = head.lstrip(b" \t\r\n\xef\xbb\xbf")
-    return "markup" if _TAG.match(words) and not _PACKET.match(words) else ""
+    return _TAG.match(words) is not None and _PACKET.match(words) is None
 
 
 def holds(data: bytes) -> str:

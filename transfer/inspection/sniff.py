@@ -45,6 +45,7 @@ _BY_TYPE: Mapping[str, tuple[Format, ...]] = MappingProxyType(
         "video/webm": (Format.WEBM,),
     }
 )
+_PERHAPS_PROSE = frozenset({"application/x-subrip", "application/json", "application/x-ndjson"})
 _NO_OPINION = frozenset({"application/octet-stream", "application/x-empty", ""})
 
 # What libmagic is sure of when it says so, because such files begin with a line of their own.
@@ -70,6 +71,15 @@ _PROGRAMS = frozenset(
         "text/x-ms-regedit",
         "image/svg+xml",
         "application/javascript",
+        "application/rtf",
+        "application/postscript",
+        "application/x-mswinurl",
+        "application/x-setupscript",
+        "application/x-ms-shortcut",
+        "application/x-tex",
+        "text/x-tex",
+        "text/vcard",
+        "text/calendar",
         "application/xml",
         "application/x-dosexec",
         "application/x-executable",
@@ -132,7 +142,7 @@ def _agreed_text(sniffed: str, named: Format) -> Format:
         raise Unfit(Code.TEXT_IS_PROGRAM, content=sniffed)
     # libmagic guesses a dozen kinds of text from ordinary prose (a mail, a poem in C), and has no opinion on very short
     # ones: whether it really is text is for the strict decoder to say. Anything else it names is another format.
-    prose = sniffed.startswith(("text/", "message/")) or sniffed == "application/x-subrip"
+    prose = sniffed.startswith(("text/", "message/")) or sniffed in _PERHAPS_PROSE
     if not (prose or sniffed in _NO_OPINION):
         raise Unfit(Code.TYPE_MISMATCH, suffix=named.suffixes[0], content=sniffed)
     return named

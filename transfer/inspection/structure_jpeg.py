@@ -98,14 +98,13 @@ def _problem(data: bytes, at: int, end: int, parts: _Parts) -> str:
     marker, begin = data[at + 1], at + 4
     if data[at] != 0xFF or marker == 0xD9:
         return "there are bytes between its segments" if data[at] != 0xFF else "it ends before it begins"
+    if marker not in _FRAMES | _TABLES and not 0xE0 <= marker <= 0xEF and marker not in {0xDA, 0xFE}:
+        return f"it has a marker that no such picture has: {marker:02X}"
     if begin <= len(data) and end < begin:
         return "a segment is shorter than its own length"
     if marker in _FRAMES and end <= len(data):
         return _frame_problem(data[begin:end], parts)
-    if marker == 0xDA and end <= len(data):
-        return _scan_problem(data[begin:end], parts)
-    known = end > len(data) or marker in _TABLES or 0xE0 <= marker <= 0xEF or marker == 0xFE
-    return "" if known else f"it has a marker that no such picture has: {marker:02X}"
+    return _scan_problem(data[begin:end], parts) if marker == 0xDA and end <= len(data) else ""
 
 
 def _frame_problem(header: bytes, parts: _Parts) -> str:
