@@ -34,7 +34,7 @@ DOORS = {
     "numpy": ("transfer.inspection.fingerprint",),
     "pdqhash": ("transfer.inspection.fingerprint",),
     "phonenumbers": ("transfer.inspection.personal_data", "transfer.policy.personal"),  # there: names of regions only
-    "stdnum": ("transfer.inspection.personal_data",),
+    "stdnum": ("transfer.inspection.national_ids",),
     "pyseccomp": ("transfer.sandbox",),
     "yara_x": ("transfer.inspection.yara_rules",),
     "cryptography": ("transfer.audit", "transfer.approvals.statement"),

@@ -1,16 +1,17 @@
 """From what a file holds besides its content to findings. Pure.
 
-What enters: an `Anatomy`, a film's tags, the policy's marks. What leaves: findings whose details name kinds, counts
-and the policy's own marks, never a value out of the file (G6).
+What enters: an `Anatomy`, a film's tags, and what is looked for. What leaves: findings whose details name kinds, counts
+and the policy's own marks and labels, never a value out of the file (G6).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from transfer.inspection.anatomy import Anatomy
-from transfer.inspection.markings import labels_in, text_of, tiktok_marks_in
+from transfer.inspection.identities import identities_in
+from transfer.inspection.markings import encrypting_labels_in, label_names_in, labels_in, text_of, tiktok_marks_in
 from transfer.inspection.noticed import noticed
 from transfer.model.findings import Code, Finding
 from transfer.model.marks import find_marks
@@ -29,6 +30,9 @@ def metadata_findings(found: Anatomy, search: Search, *, place: bool = False) ->
     findings = []
     if found.kinds:
         findings.append(noticed(Code.METADATA, kinds=", ".join(found.kinds)))
+    identities = identities_in(found.texts, found.kinds)
+    if identities:
+        findings.append(noticed(Code.IDENTIFYING_METADATA, **{kind.value: count for kind, count in identities.items()}))
     if place or any(_PLACE_IN_XMP.search(text) for text in found.texts):
         findings.append(noticed(Code.LOCATION))
     if found.credentials:
@@ -40,12 +44,37 @@ def metadata_findings(found: Anatomy, search: Search, *, place: bool = False) ->
 
 
 def marking_findings(untrusted: str, search: Search, *, where: str) -> tuple[Finding, ...]:
-    """Protective markings, sensitivity labels and TikTok's marks in a text; `where` says what was searched."""
+    """Protective markings, sensitivity labels and TikTok's marks in a text; `where` says what was searched.
+
+    What a label is called is read as a name is: «Internal» counts there in small letters too.
+    """
+    marks = find_marks(untrusted, search.marks)
+    for name in label_names_in(untrusted):
+        marks += find_marks(name, search.marks, names=True)
     return (
-        *(noticed(Code.MARKING, mark=mark.upper(), where=where) for mark in find_marks(untrusted, search.marks)[:8]),
-        *(noticed(Code.MARKING, mark="sensitivity label", label=label, where=where) for label in labels_in(untrusted)),
+        *(noticed(Code.MARKING, mark=mark.upper(), where=where) for mark in tuple(dict.fromkeys(marks))[:8]),
+        *_label_findings(untrusted, search, where=where),
         *(noticed(Code.TIKTOK_MARK, mark=mark, where=where) for mark in tiktok_marks_in(untrusted)),
     )
+
+
+def _label_findings(untrusted: str, search: Search, *, where: str) -> Iterator[Finding]:
+    """A label that the policy knows as public is noted, unless it encrypts; every other one is a marking."""
+    guids = labels_in(untrusted)
+    if not guids:
+        return
+    known = {label.guid: label for label in search.labels}
+    encrypting = encrypting_labels_in(untrusted)
+    for guid in guids:
+        label = known.get(guid)
+        if label is None:
+            yield noticed(Code.MARKING, mark="sensitivity label", label=guid, where=where)
+        elif guid in encrypting:
+            yield noticed(Code.MARKING, mark="encrypting sensitivity label", label=label.name, where=where)
+        elif label.public:
+            yield noticed(Code.PUBLIC_LABEL, label=label.name, where=where)
+        else:
+            yield noticed(Code.MARKING, mark=f"sensitivity label {label.name}", label=guid, where=where)
 
 
 def note_tags(found: Anatomy, tags: Iterable[tuple[str, str]]) -> bool:

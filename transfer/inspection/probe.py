@@ -17,7 +17,7 @@ import av
 import PIL
 import pillow_heif
 
-from transfer.inspection import fingerprint
+from transfer.inspection import fingerprint, personal_data
 from transfer.inspection.decode_images import decode_image, warm_images
 from transfer.inspection.decode_text import decode_text
 from transfer.inspection.decode_video import decode_video, warm_video
@@ -38,6 +38,7 @@ def warm() -> None:
     warm_images()
     warm_video()
     fingerprint.warm()
+    personal_data.warm()
     for family in Family:
         _tools(family)
 
