@@ -23,6 +23,7 @@ from transfer.store.register import Register
 
 _BACK_SECONDS = 15.0  # how often a scanner that items wait for is asked whether it is back
 _TEST_SECONDS = 3600.0
+_LONGEST_PAUSE = 600.0
 _BATCH = 1000
 _ALL = 1_000_000
 
@@ -40,6 +41,7 @@ class ScannerWatch:
     clock: Clock
     monotonic: Callable[[], float]
     _due: dict[str, float] = field(default_factory=dict, init=False)
+    _pauses: dict[ItemId, tuple[float, float]] = field(default_factory=dict, init=False)  # until when, and how long
     _failing: tuple[str, ...] = field(default=(), init=False)
 
     def round(self) -> list[ItemId]:
@@ -51,10 +53,24 @@ class ScannerWatch:
             self._well()
             again += self._long_held()
         if self._is_due("back", _BACK_SECONDS):
-            waiting = self._held([WaitingFor.SCANNER], _BATCH)
-            if waiting and self._well():
-                again += waiting
+            again += self._back()
         return list(dict.fromkeys(again))
+
+    def _back(self) -> list[ItemId]:
+        """What waits for a scanner that is well again; one that it fails on again and again is asked about less often.
+
+        So a file that ends the scanner cannot keep it from the others for long.
+        """
+        waiting = self._held([WaitingFor.SCANNER], _BATCH)
+        if not waiting or not self._well():
+            return []
+        now = self.monotonic()
+        self._pauses = {item: self._pauses[item] for item in waiting if item in self._pauses}
+        due = [item for item in waiting if now >= self._pauses.get(item, (0.0, 0.0))[0]]
+        for item in due:
+            pause = min(2 * self._pauses.get(item, (0.0, _BACK_SECONDS / 2))[1], _LONGEST_PAUSE)
+            self._pauses[item] = (now + pause, pause)
+        return due
 
     def _well(self) -> bool:
         """Whether all pass their test; the program's log is told when that changes."""
@@ -63,6 +79,7 @@ class ScannerWatch:
             for sentence in failing:
                 _log.warning("waiting", loop="scanner", why=sentence)
             if not failing:
+                self._pauses = {}
                 _log.info("going on", loop="scanner")
             self._failing = failing
         return not failing

@@ -7,8 +7,11 @@ import os
 import socket
 import tempfile
 import threading
+import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clamd import CLAMD, running_clamd
-from transfer.inspection.clamd import DEFAULT_LIMIT, HARD_LIMIT, ClamdScanner, eicar, parse_version
+from transfer.inspection.clamd import DEFAULT_LIMIT, HARD_LIMIT, ClamdScanner, parse_version
+from transfer.inspection.clamd_reach import SMALLEST, Bait, reach
 from transfer.inspection.clamd_talk import BLOCK, MAX_ANSWER, Address
-from transfer.inspection.scan import NoScanner, Scanner
-from transfer.model.findings import ScanAnswer
+from transfer.inspection.scan import NoScanner, Scanner, Scanners, eicar
+from transfer.model.findings import ScanAnswer, ScanResult
 
 needs_clamd = pytest.mark.skipif(CLAMD is None, reason="clamd is not installed")
 
@@ -107,6 +111,31 @@ class TestRealClamd:
         with tempfile.TemporaryDirectory(prefix="clamd-") as folder, running_clamd(Path(folder), extra=extra) as path:
             assert answer(scanner(path), bytes(900_000)) is ScanAnswer.UNSCANNABLE
             assert answer(scanner(path), bytes(400_000)) is ScanAnswer.CLEAN
+
+    @pytest.mark.parametrize("limit", ["MaxFileSize", "MaxScanSize"])
+    def test_what_clamd_passes_over_without_a_word_is_unscannable(self, limit: str) -> None:
+        """It says OK to whatever is larger than its limits, and does not tell them: they are found by trying."""
+        with (
+            tempfile.TemporaryDirectory(prefix="clamd-") as folder,
+            running_clamd(Path(folder), extra=f"{limit} 500000\n") as path,
+        ):
+            asked = scanner(path)
+            assert answer(asked, eicar() + bytes(900_000)) is ScanAnswer.UNSCANNABLE
+            assert answer(asked, bytes(900_000)) is ScanAnswer.UNSCANNABLE
+            assert answer(asked, bytes(480_000)) is ScanAnswer.CLEAN
+            test = asked.self_test()
+            assert test.passed
+            assert "looks only into files of up to about 49" in test.sentence
+            assert limit in test.advice
+
+    def test_a_limit_that_clamd_keeps_is_told(self, clamd: Path) -> None:
+        test = scanner(clamd).self_test()
+        assert "files of up to 1,500,000 bytes" in test.sentence
+        assert not test.advice
+
+    def test_a_stream_limit_below_ours_is_found_too(self, clamd: Path) -> None:
+        asked = scanner(clamd, size_limit=10_000_000)
+        assert "files of up to about 1,9" in asked.self_test().sentence
 
     def test_a_clamd_that_has_died_is_unavailable_and_then_back(self) -> None:
         with tempfile.TemporaryDirectory(prefix="clamd-") as folder:
@@ -286,6 +315,94 @@ def test_old_signatures_count_as_no_scanner_but_what_they_find_counts() -> None:
         assert "7 days old" in test.sentence
 
 
+def test_signatures_from_the_future_have_no_age() -> None:
+    with server(honest(b"ClamAV 1.4.3/27000/Tue Jan 10 09:39:33 2028")) as path:
+        young = scanner(path, max_age=timedelta(days=7))
+        assert answer(young, b"hello") is ScanAnswer.UNAVAILABLE
+        assert "future" in young.self_test().sentence
+
+
+def test_an_answer_counts_as_long_as_its_signatures_would() -> None:
+    with server(honest(b"ClamAV 1.4.3/27000/Fri Jan  9 09:39:33 2026")) as path:
+        strict = scanner(path, max_age=timedelta(days=7))
+        result = strict.scan(io.BytesIO(b"hello"), 5)
+        assert result.at == FixedClock().now()
+        assert not strict.outdated(result)
+        old = replace(result, at=FixedClock().now() - timedelta(days=8))
+        assert strict.outdated(old)
+        assert strict.outdated(replace(result, at=None))  # of a version that did not record it
+        assert not scanner(path).outdated(old)
+
+
+def test_all_scanners_have_to_have_answered() -> None:
+    class Other(NoScanner):
+        name = "other"
+
+    both = Scanners(NoScanner(), Other())
+    clean = ScanResult(answer=ScanAnswer.CLEAN, scanner="none")
+    assert both.outdated(())
+    assert both.outdated((clean,))
+    assert not both.outdated((clean, replace(clean, scanner="other")))
+    assert both.outdated((clean, replace(clean, scanner="other", answer=ScanAnswer.UNAVAILABLE)))
+
+
+@given(st.integers(1, 5_000_000), st.integers(0, 5_000_000))
+def test_the_reach_is_never_told_too_large(limit: int, real: int) -> None:
+    asked: list[int] = []
+
+    def found(size: int) -> bool:
+        asked.append(size)
+        return size <= real
+
+    told = reach(found, limit=limit)
+    assert len(asked) < 30
+    if told is None:
+        assert real < SMALLEST < limit
+    elif limit > SMALLEST:
+        assert told <= real
+        assert told == limit or told >= min(limit, real) * 60 // 64
+        assert asked == [limit] or told < limit
+
+
+@given(st.integers(SMALLEST, 300_000), st.integers(1, 200_000))
+def test_a_bait_is_an_archive_of_its_size(size: int, block: int) -> None:
+    bait, content = Bait(size), b""
+    while part := bait.read(block):
+        content += part
+    assert len(content) == size
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("eicar.com") == eicar()
+
+
+def test_a_file_that_ends_the_scanner_again_and_again_is_not_clean() -> None:
+    def talk(connection: socket.socket, line: bytes) -> None:
+        if line == b"nVERSION\n":
+            connection.sendall(b"ClamAV 1.4.3\n")
+        elif (content := swallow(connection)) != b"deadly":
+            connection.sendall(b"stream: Eicar FOUND\n" if eicar() in content else b"stream: OK\n")
+
+    with server(talk) as path:
+        asked = scanner(path)
+        assert [answer(asked, b"deadly") for _ in range(3)] == [ScanAnswer.UNAVAILABLE] * 3
+        assert asked.self_test().passed
+        assert answer(asked, b"hello") is ScanAnswer.CLEAN
+
+
+def test_a_scanner_that_hangs_with_the_content_costs_no_more_than_its_time() -> None:
+    def talk(connection: socket.socket, line: bytes) -> None:
+        if line == b"nVERSION\n":
+            connection.sendall(b"ClamAV 1.4.3\n")
+        elif eicar() in (content := swallow(connection)) or len(content) > 100:
+            connection.sendall(b"stream: Eicar FOUND\n")
+        else:
+            threading.Event().wait(5)
+
+    with server(talk) as path:
+        began = time.monotonic()
+        assert answer(scanner(path, timeout=0.4), b"hello") is ScanAnswer.UNAVAILABLE
+        assert time.monotonic() - began < 2
+
+
 def test_a_socket_that_is_not_there_not_listening_or_no_socket(tmp_path: Path) -> None:
     assert answer(scanner(tmp_path / "nothing"), b"x") is ScanAnswer.UNAVAILABLE
     (tmp_path / "file").write_text("")
@@ -318,7 +435,9 @@ def test_clamd_over_the_network() -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        asked = ClamdScanner(address=Address(host="127.0.0.1", port=port), clock=FixedClock(), timeout=5)
+        asked = ClamdScanner(
+            address=Address(host="127.0.0.1", port=port), clock=FixedClock(), timeout=5, size_limit=SMALLEST
+        )
         assert answer(asked, b"hello") is ScanAnswer.CLEAN
         thread.join(5)
     assert answer(asked, b"hello") is ScanAnswer.UNAVAILABLE

@@ -14,9 +14,8 @@ from tests import samples
 from tests.inspection.probing import LIMITS, MARKS
 from tests.inspection.test_clamd import needs_clamd, scanner
 from transfer.errors import Refusal, Tampered
-from transfer.inspection.clamd import eicar
 from transfer.inspection.examine import Unexamined, examine
-from transfer.inspection.scan import NoScanner, Scanner, Scanners
+from transfer.inspection.scan import NoScanner, Scanner, Scanners, eicar
 from transfer.model.findings import Code, ScanAnswer
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format

@@ -10,7 +10,7 @@ import pytest
 from tests import samples
 from tests.clamd import dated, running_clamd
 from tests.system.place import Place, running, wait_for
-from transfer.inspection.clamd import eicar
+from transfer.inspection.scan import eicar
 from transfer.model.states import State
 
 pytestmark = pytest.mark.clamd

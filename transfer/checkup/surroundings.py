@@ -148,7 +148,8 @@ def check_scanner(site: Site) -> Iterator[Check]:
     with build_scanners(site) as scanners:
         tests = scanners.self_tests()
     for test in tests:
-        standing = Standing.OK if test.passed else Standing.UNAVAILABLE if required else Standing.NOTE
+        standing = Standing.UNAVAILABLE if required and not test.passed else Standing.NOTE
+        standing = Standing.OK if test.passed and not test.advice else standing
         sentence = f"{test.sentence} ({test.signatures})" if test.signatures else test.sentence
         yield Check(name="scanner", standing=standing, sentence=sentence, advice=test.advice)
     largest, takes = site.policy.limits.any_bytes, site.settings.scanner.max_bytes

@@ -1,8 +1,8 @@
 """ClamAV's clamd as a scanner: believed only as far as it was asked, is current, and finds a test signature.
 
 What enters: content of a known size. What leaves: one of the four answers, never an exception. clamd is trusted to
-say FOUND; its OK counts only for content it can have seen in full (its limits let the rest pass unseen), and only
-from a clamd that has found the EICAR test file with the signatures it has now (G9).
+say FOUND; its OK counts only for content it can have seen in full (its limits let the rest pass unseen, so they are
+found by trying), and only from a clamd that has found the EICAR test file with the signatures it has now (G9).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import re
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from transfer.inspection.clamd_reach import Bait, reach
 from transfer.inspection.clamd_talk import Address, Silent, instream, version
 from transfer.inspection.noticed import printable
 from transfer.inspection.scan import SelfTest, eicar
@@ -21,13 +22,19 @@ from transfer.model.clock import Clock, render_time
 from transfer.model.findings import ScanAnswer, ScanResult
 
 # clamd looks at no more than its StreamMaxLength, MaxFileSize and MaxScanSize (100, 100 and 400 MB by default), and
-# never at more than 2 GB less one byte; the limit given here has to be the smallest of them.
+# never at more than 2 GB less one byte; the limit given here should be the smallest of them.
 DEFAULT_LIMIT = 100_000_000
 HARD_LIMIT = 2**31 - 2
+_WORD_SECONDS = 10.0  # for its version, and for the 68 bytes of the test file
+_LEAST_SECONDS = 60.0  # for any content, besides what its size takes
+_BYTES_A_SECOND = 1_000_000
+_PROVEN_FOR = timedelta(hours=1)
+_AHEAD = timedelta(days=2)  # it dates its signatures in its own time zone
 
 _VERSION = re.compile(r"(ClamAV [\w.+~-]{1,32})(?:/(\d{1,9})/(\w{3} (\w{3}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})))?")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # With AlertExceedsMax and the like clamd says FOUND about what it could not look into.
+_TOO_LONG = "size limit exceeded"  # its last words over a stream longer than StreamMaxLength
 _NOT_LOOKED_INTO = ("Heuristics.Limits.Exceeded", "Heuristics.Encrypted")
 
 
@@ -62,7 +69,8 @@ def parse_version(untrusted: str) -> Signatures:
 class ClamdScanner:
     """A scanner that asks clamd over a socket. Safe to be shared by threads.
 
-    `timeout` is in seconds and holds for each wait; `size_limit` is in bytes; with `max_age` older signatures, and
+    `timeout` is in seconds and bounds each question; small content gets less. `size_limit` is in bytes, and what clamd
+    does not look into is UNSCANNABLE even below it. With `max_age` older signatures, and
     ones of unknown age, count as no scanner.
     """
 
@@ -84,6 +92,8 @@ class ClamdScanner:
         self._max_age = max_age
         self._lock = threading.Lock()
         self._proven = ""  # the version that last found the test file
+        self._proven_at = clock.now()
+        self._reach: int | None = None  # how large a file it then looked into; None: that could not be tried
 
     def scan(self, content: BinaryIO, size: int) -> ScanResult:
         """The answer about exactly `size` bytes of the content. Never raises but for an unreadable content."""
@@ -91,10 +101,14 @@ class ClamdScanner:
             signatures = self._signatures()
             if size > self._size_limit:
                 return self._result(ScanAnswer.UNSCANNABLE, signatures)
-            self._prove(signatures)
-            status, words = instream(self._address, content, size, timeout=self._timeout)
+            within = self._prove(signatures)
+            if within is not None and size > within:
+                return self._result(ScanAnswer.UNSCANNABLE, signatures)
+            status, words = self._ask(content, size)
         except Silent as silent:
-            too_long = "size limit exceeded" in silent.last_words
+            too_long = _TOO_LONG in silent.last_words
+            if not too_long:
+                self._forget()  # it may come back as another
             answer = ScanAnswer.UNSCANNABLE if too_long else ScanAnswer.UNAVAILABLE
             return self._result(answer)
         return self._judged(status, words, signatures)
@@ -103,9 +117,7 @@ class ClamdScanner:
         """Asks for its version, has it look at the EICAR test file, and looks at its signatures' age. Never raises."""
         try:
             signatures = self._signatures()
-            with self._lock:
-                self._proven = ""
-            self._prove(signatures)
+            within = self._prove(signatures, anew=True)
         except Silent as silent:
             return SelfTest(
                 passed=False,
@@ -115,16 +127,17 @@ class ClamdScanner:
                 advice="See that clamd runs, that this account may use its socket, and that it has signatures.",
             )
         problem = self._age_problem(signatures)
+        limits, how = _told_reach(within, self._size_limit)
         return SelfTest(
             passed=not problem,
             scanner=self.name,
             signatures=str(signatures),
-            sentence=problem or "The malware scanner answers and finds the test file.",
-            advice="See that freshclam runs and reaches its mirror." if problem else "",
+            sentence=problem or f"The malware scanner answers and finds the test file{limits}.",
+            advice="See that freshclam runs and reaches its mirror." if problem else how,
         )
 
     def tend(self) -> bool:
-        """Never: that its signatures are others is seen when it is asked, and an answer counts as long as it is young."""
+        """Never: that it has other signatures is seen when it is asked, and an answer counts while it is young."""
         return False
 
     def outdated(self, earlier: ScanResult) -> bool:
@@ -137,7 +150,7 @@ class ClamdScanner:
         """Nothing is held open."""
 
     def _judged(self, status: str, words: str, signatures: Signatures) -> ScanResult:
-        if status == "FOUND" and not words.startswith(_NOT_LOOKED_INTO):
+        if _is_found(status, words):
             return self._result(ScanAnswer.INFECTED, signatures, threat=words)
         if status == "FOUND":
             return self._result(ScanAnswer.UNSCANNABLE, signatures)
@@ -155,22 +168,47 @@ class ClamdScanner:
         )
 
     def _signatures(self) -> Signatures:
-        answer = version(self._address, timeout=self._timeout)
+        answer = version(self._address, timeout=min(self._timeout, _WORD_SECONDS))
         try:
             return parse_version(answer)
         except ValueError as error:
             raise Silent(str(error)) from error
 
-    def _prove(self, signatures: Signatures) -> None:
-        """Once for each set of signatures: does it find what every scanner must? Raises Silent."""
+    def _ask(self, content: BinaryIO, size: int) -> tuple[str, str]:
+        seconds = min(self._timeout, _LEAST_SECONDS + size / _BYTES_A_SECOND)
+        return instream(self._address, content, size, timeout=seconds)
+
+    def _forget(self) -> None:
         with self._lock:
-            if self._proven == str(signatures):
-                return
+            self._proven = ""
+
+    def _prove(self, signatures: Signatures, *, anew: bool = False) -> int | None:
+        """Once for each set of signatures, and hourly: does it find what it must, and in a file of what size?
+
+        With `anew` the first is asked in any case. Raises Silent.
+        """
+        with self._lock:
+            known = self._proven == str(signatures) and self._clock.now() - self._proven_at < _PROVEN_FOR
+            if known and not anew:
+                return self._reach
+            self._proven = ""
             test = eicar()
-            status, _ = instream(self._address, io.BytesIO(test), len(test), timeout=self._timeout)
-            if status != "FOUND":
+            wait = min(self._timeout, _WORD_SECONDS)
+            if not _is_found(*instream(self._address, io.BytesIO(test), len(test), timeout=wait)):
                 raise Silent("it does not find the EICAR test file")
+            if not known:
+                self._reach = reach(self._finds_bait, limit=self._size_limit)
+                self._proven_at = self._clock.now()
             self._proven = str(signatures)
+            return self._reach
+
+    def _finds_bait(self, size: int) -> bool:
+        try:
+            return _is_found(*self._ask(cast("BinaryIO", Bait(size)), size))  # it is only ever read
+        except Silent as silent:
+            if _TOO_LONG in silent.last_words:
+                return False
+            raise
 
     def _age_problem(self, signatures: Signatures) -> str:
         if self._max_age is None:
@@ -178,6 +216,25 @@ class ClamdScanner:
         if signatures.made_at is None:
             return "The malware scanner does not say how old its signatures are."
         age = self._clock.now() - signatures.made_at
+        if age < -_AHEAD:
+            return "The malware scanner's signatures are from the future, so their age cannot be told."
         if age > self._max_age:
             return f"The malware scanner's signatures are {age.days} days old; {self._max_age.days} are allowed."
         return ""
+
+
+def _is_found(status: str, words: str) -> bool:
+    return status == "FOUND" and not words.startswith(_NOT_LOOKED_INTO)
+
+
+def _told_reach(within: int | None, limit: int) -> tuple[str, str]:
+    """The end of a sentence on how large a file clamd looks into, and what to do if that is not what was set."""
+    if within is None:
+        advice = "Compare max_bytes under [scanner] in transfer.toml with the limits in clamd.conf yourself."
+        return "; how large a file it looks into could not be tried", advice
+    if within < limit:
+        advice = (
+            "Raise StreamMaxLength, MaxFileSize and MaxScanSize in clamd.conf, or lower max_bytes in transfer.toml."
+        )
+        return f", but looks only into files of up to about {within:,} bytes, not {limit:,}: larger are refused", advice
+    return f", in files of up to {within:,} bytes", ""
