@@ -16,7 +16,8 @@ from transfer.audit.adopt import adopt
 from transfer.audit.entries import decode_leaf
 from transfer.audit.reader_database import DatabaseReader
 from transfer.audit.reader_folder import FolderReader
-from transfer.audit.search import search_folder, search_log
+from transfer.audit.search import search_log
+from transfer.audit.shard_search import search_folder
 from transfer.audit.show import show
 from transfer.errors import NotSo, Tampered
 from transfer.model.events import Event, EventName, FileFact
@@ -115,7 +116,7 @@ def test_database_folder_and_plain_comparison_agree(data: st.DataObject) -> None
             expected = plainly(bench, query)
             with bench.db.read() as tx:
                 assert [(one.leaf.index, one.campaign) for one in show(tx, query)] == expected, query
-            found = search_folder(bench.log_dir, query)
+            found = search_folder(bench.log_dir, query).entries
             assert [(one.leaf.index, one.campaign) for one in found] == expected, query
         bench.db.close()
 
@@ -152,14 +153,19 @@ def test_whichever_criterion_leads_the_same_is_found(bench, monkeypatch, few):
 
 
 def test_a_folder_of_many_bundles_is_searched_from_either_end(published):
-    every = list(search_folder(published.log_dir, Query(limit=1000, oldest_first=True)))
+    every = list(search_folder(published.log_dir, Query(limit=1000, oldest_first=True)).entries)
     assert [one.leaf.index for one in every] == list(range(600))
-    assert [one.leaf.index for one in search_folder(published.log_dir, Query(limit=3))] == [599, 598, 597]
+    assert [one.leaf.index for one in search_folder(published.log_dir, Query(limit=3)).entries] == [599, 598, 597]
     at = every[300].leaf.at
-    assert [one.leaf.index for one in search_folder(published.log_dir, Query(until=at, limit=2))] == [300, 299]
+    assert [one.leaf.index for one in search_folder(published.log_dir, Query(until=at, limit=2)).entries] == [300, 299]
     since = Query(since=at, limit=2, oldest_first=True)
-    assert [one.leaf.index for one in search_folder(published.log_dir, since)] == [300, 301]
-    assert [one.leaf.index for one in search_folder(published.log_dir, Query(item=item(70)))] == [283, 282, 281, 280]
+    assert [one.leaf.index for one in search_folder(published.log_dir, since).entries] == [300, 301]
+    assert [one.leaf.index for one in search_folder(published.log_dir, Query(item=item(70))).entries] == [
+        283,
+        282,
+        281,
+        280,
+    ]
     assert [one.private for one in every if one.private] == []
     assert {one.openings for one in every} == {False}
 
@@ -196,7 +202,7 @@ def test_a_rare_campaign_in_a_folder(bench, monkeypatch):
         for number in range(30):
             bench.log.append(tx, Event(name=EventName.FILE_HELD, item=item(number)))
     bench.publish()
-    assert [one.leaf.index for one in search_folder(bench.log_dir, Query(campaign="rare"))] == [37, 7]
+    assert [one.leaf.index for one in search_folder(bench.log_dir, Query(campaign="rare")).entries] == [37, 7]
 
 
 def test_a_place_without_a_log(tmp_path):
@@ -210,7 +216,7 @@ def test_an_entry_of_another_form_is_tampered(published):
     content = bundle.read_bytes()
     bundle.write_bytes(content.replace(b'"i":17,', b'"i":71,'))
     with pytest.raises(Tampered, match="Entry 17"):
-        list(search_folder(published.log_dir, Query(limit=1000)))
+        list(search_folder(published.log_dir, Query(limit=1000)).entries)
 
 
 def test_an_index_with_a_hole_is_tampered(bench):

@@ -1,7 +1,7 @@
 """Looking into a log as it lies there, entry by entry: a folder needs no index and no workspace to be searched.
 
-What enters: a published log, not verified here, and what to look for. What leaves: the entries that fit, one by one, in
-either direction, and no more than a few bundles in memory. Nothing is opened of what they commit to.
+What enters: one shard of a published log, not verified here, and what to look for. What leaves: the entries that fit,
+one by one, in either direction, and no more than a few bundles in memory. Nothing is opened of what they commit to.
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from transfer.audit.entries import decode_leaf, parse_leaf
 from transfer.audit.reader import LogReader
-from transfer.audit.reader_folder import FolderReader
 from transfer.audit.show import ShownEntry
 from transfer.audit.tiles import WIDTH
-from transfer.errors import NotSo, Tampered
+from transfer.errors import Tampered
 from transfer.model.facets import Facets, facets_of
 from transfer.model.query import Query, fits
 
@@ -25,26 +23,16 @@ _KEPT_BUNDLES = 16
 _MOST_ITEMS = 1 << 18
 _PATIENCE = 4096  # entries of other campaigns that are looked at one by one
 _ITEMS = re.compile(rb"i-[0-9a-hjkmnp-tv-z]{8}")
-_NAME_IT = "Name the folder that holds the log's `checkpoint`."
-
-
-def search_folder(folder: Path, query: Query) -> Iterator[ShownEntry]:
-    """The entries of a published log that fit, newest first unless the query says otherwise.
-
-    Raises NotSo if there is no log, Tampered if an entry cannot be read.
-    """
-    if not folder.is_dir():
-        raise NotSo(f"There is no folder {folder}.", advice=_NAME_IT)
-    reader = FolderReader(folder)
-    end = reader.survey(0).end
-    if not end:
-        raise NotSo(f"There is no published log in {folder}.", advice=_NAME_IT)
-    return search_log(reader, end, query)
 
 
 def search_log(reader: LogReader, end: int, query: Query) -> Iterator[ShownEntry]:
-    """The same of the first `end` entries of any log."""
+    """The first `end` entries of a log that fit, newest first unless the query says otherwise. Raises Tampered."""
     return _Search(_Entries(reader, end), query).found()
+
+
+def lives_in(reader: LogReader, end: int, sha256: str) -> frozenset[str]:
+    """The items in which a file occurs, by its hash or the beginning of it. Raises Tampered."""
+    return frozenset(_Search(_Entries(reader, end), Query(sha256=sha256)).lives())
 
 
 class _Entries:
@@ -84,15 +72,15 @@ class _Search:
         self._query = query
         self._needles = _needles(query)
         self._events = tuple(f'"{event}"'.encode() for event in query.events)
-        self._lives: set[str] = set()
+        self._lives: frozenset[str] = frozenset()
         self._items: set[bytes] | None = None  # outside of which nothing fits, once that is known
         self._in_vain = 0
 
     def found(self) -> Iterator[ShownEntry]:
-        """See `search_folder`."""
+        """See `search_log`."""
         query = self._query
         if query.sha256 is not None:
-            self._lives = self._items_with(query.sha256, lambda one: (one.sha256 or "").startswith(str(query.sha256)))
+            self._lives = frozenset(self.lives()) if query.lives is None else query.lives
             self._items = {item.encode() for item in self._lives}
         first = 0 if query.since is None else self._halved(lambda at: at >= str(query.since))
         end = self._entries.end if query.until is None else self._halved(lambda at: at > str(query.until))
@@ -107,6 +95,11 @@ class _Search:
                 yield ShownEntry(
                     leaf=leaf, private={}, erased=len(leaf.commitments), campaign=facets.campaign, openings=False
                 )
+
+    def lives(self) -> set[str]:
+        """The items in which the file occurs that is asked for."""
+        sought = str(self._query.sha256)
+        return self._items_with(sought, lambda one: (one.sha256 or "").startswith(sought))
 
     def _may_fit(self, entry: bytes) -> bool:
         """A quick look at its bytes, by which most entries are passed over."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from transfer.audit.entries import Leaf, parse_disclosure, parse_leaf
 from transfer.errors import NotSo, Tampered
+from transfer.model.events import EventName
 from transfer.model.facets import facets_of
 from transfer.model.query import Query
 from transfer.store import journal, journal_index, journal_search
@@ -26,7 +27,8 @@ class ShownEntry:
     """One entry: its leaf, and the private values whose openings are still kept.
 
     `erased` counts the commitments that nobody can open any more; `openings` is False where none were looked for, as in
-    a published log, and then it counts all. `campaign` is the one it belongs to.
+    a published log, and then it counts all. `campaign` is the one it belongs to; `shard` is the label of the shard it
+    stands in, empty where only one was looked at.
     """
 
     leaf: Leaf
@@ -34,10 +36,12 @@ class ShownEntry:
     erased: int
     campaign: str | None = None
     openings: bool = True
+    shard: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The leaf's own fields; `private` and `erased` beside them."""
-        return {**self.leaf.body, "private": dict(self.private), "erased": self.erased}
+        """The leaf's own fields; `private`, `erased` and, if it is known, `shard` beside them."""
+        told = {**self.leaf.body, "private": dict(self.private), "erased": self.erased}
+        return told | {"shard": self.shard} if self.shard else told
 
 
 def search(tx: ReadTx, query: Query) -> Iterator[ShownEntry]:
@@ -55,7 +59,7 @@ def show(tx: ReadTx, query: Query) -> list[ShownEntry]:
 
 
 def life(tx: ReadTx, item: str) -> list[ShownEntry]:
-    """All entries of an item, oldest first, followed from each to the one before it, not from the index.
+    """All entries of an item in one shard, oldest first, followed from each to the one before it, not from the index.
 
     Raises NotSo if there is none, Tampered if the chain does not hold.
     """
@@ -77,18 +81,27 @@ def life(tx: ReadTx, item: str) -> list[ShownEntry]:
 def check_chain(item: str, entries: Iterable[ShownEntry]) -> None:
     """That an item's entries, oldest first, name each other; entries of no item or another may lie between.
 
-    Raises Tampered. The first may name one that is not among them.
+    The first may name one that is not among them. A shard names no entry of another: there it begins again, with the
+    entry that carries the item over. Raises Tampered.
     """
-    before: int | None = None
+    before: ShownEntry | None = None
     for entry in entries:
         if entry.leaf.item != item:
             continue
-        if before is not None and entry.leaf.previous != before:
-            raise Tampered(
-                f"Entry {entry.leaf.index} names {entry.leaf.previous} as the one before it of {item}, not {before}.",
-                advice="Run `transfer audit verify`.",
-            )
-        before = entry.leaf.index
+        if before is not None:
+            expected = before.leaf.index if before.shard == entry.shard else None
+            if entry.leaf.previous != expected:
+                raise Tampered(
+                    f"Entry {entry.leaf.index} names {entry.leaf.previous} as the one before it of {item}, not "
+                    f"{'none' if expected is None else expected}.",
+                    advice="Run `transfer audit verify`.",
+                )
+            if expected is None and entry.leaf.event != EventName.FILE_CARRIED:
+                raise Tampered(
+                    f"Entry {entry.leaf.index} of the shard {entry.shard} does not say that {item} was carried over.",
+                    advice="Run `transfer audit verify`.",
+                )
+        before = entry
 
 
 def show_entry(tx: ReadTx, index: int) -> ShownEntry:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transfer.audit.show import ShownEntry
 
 COLUMNS = (
-    "entry", "time", "event", "what", "item", "campaign", "name", "reason", "sha256", "bytes", "by", "by_name",
+    "shard", "entry", "time", "event", "what", "item", "campaign", "name", "reason", "sha256", "bytes", "by", "by_name",
     "about", "rules", "clauses", "policy", "erased", "facts",
 )  # fmt: skip
 
@@ -48,6 +48,7 @@ def row_of(entry: ShownEntry, names: Mapping[str, str]) -> list[str]:
     given = told.facts.get("reasons")
     rules = [str(each.get("rule")) for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
     cells = (
+        entry.shard,
         leaf.index,
         leaf.at,
         leaf.event,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from transfer.cli.audit_query import Asked, query_of
-from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
+from transfer.cli.options import JsonOption, WorkspaceOption, open_site, shard_rows, workspace_path
 from transfer.cli.output import hint, print_json, say
 from transfer.errors import Misuse
 
 if TYPE_CHECKING:
+    from transfer.audit.shard_search import Found
     from transfer.audit.show import ShownEntry
 
 LogArgument = Annotated[
@@ -43,6 +43,9 @@ ClauseOption = Annotated[
 ]
 SinceOption = Annotated[str, typer.Option("--since", metavar="TIME", help="From then on, such as 2026-11-22.")]
 UntilOption = Annotated[str, typer.Option("--until", metavar="TIME", help="Up to then, a day to its end.")]
+ShardOption = Annotated[
+    str, typer.Option("--shard", metavar="LABEL", help="Only in this shard of the log, such as 2026; else in all.")
+]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet and nothing else.")]
 
 
@@ -64,6 +67,7 @@ def show(
     clause: ClauseOption = "",
     since: SinceOption = "",
     until: UntilOption = "",
+    shard: ShardOption = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     oldest_first: Annotated[
         bool, typer.Option("--oldest-first", help="In the order in which things happened.")
@@ -79,22 +83,24 @@ def show(
         item=item, sha256=sha256, name=name, person=person, campaign=campaign, event=tuple(event or ()), clause=clause,
         since=since, until=until, oldest_first=oldest_first, limit=limit,
     )  # fmt: skip
-    with _found(context, workspace, log, asked) as (entries, names):
-        if as_csv:
-            from transfer.cli.audit_csv import print_csv
+    looked, names = _found(context, workspace, log, asked, shard)
+    for label in looked.pruned:
+        hint(f"The entries of the sealed shard {label} were pruned; none of them can be shown.")
+    if as_csv:
+        from transfer.cli.audit_csv import print_csv
 
-            print_csv(islice(entries, limit), names)
-            if next(entries, None) is not None:
-                hint(_more(limit))
-            return
-        found = list(entries)
+        print_csv(islice(looked.entries, limit), names)
+        if next(looked.entries, None) is not None:
+            hint(_more(limit))
+        return
+    found = list(looked.entries)
     more, found = len(found) > limit, found[:limit]
     if json:
         print_json({"entries": [entry.as_dict() for entry in found], "more": more})
     elif asked.is_one_life and found:
-        _tell_life(item, found, names, whole=not more)
+        _tell_life(item, found, names, whole=not more, several=looked.several)
     else:
-        _tell(found, names)
+        _tell(found, names, several=looked.several)
     if more and not json:
         say(_more(limit))
 
@@ -119,42 +125,40 @@ def reindex(context: typer.Context, workspace: WorkspaceOption = None, json: Jso
         say(f"The index says what the {done.entries} entries say; nothing was changed.")
 
 
-@contextmanager
 def _found(
-    context: typer.Context, workspace: Path | None, log: Path | None, asked: Asked
-) -> Iterator[tuple[Iterator[ShownEntry], Mapping[str, str]]]:
+    context: typer.Context, workspace: Path | None, log: Path | None, asked: Asked, shard: str
+) -> tuple[Found, Mapping[str, str]]:
     """The entries, one more than the limit if there are more, and the names that are still kept."""
-    if log is not None:
-        from transfer.audit.search import search_folder
+    from transfer.audit.shard_search import search_folder, search_rows
 
+    if log is not None:
+        found = search_folder(log, query_of(asked, site=None), shard=shard)
         hint(f"Read from {log} as it lies there; `transfer audit verify` tells whether it is genuine.")
-        yield search_folder(log, query_of(asked, site=None)), {}
-        return
-    from transfer.audit.show import search
+        return found, {}
     from transfer.cli.names import names_of
 
     site = open_site(context, workspace)
-    query, names = query_of(asked, site=site), names_of(site)
-    with site.db.read() as tx:
-        yield search(tx, query), names
+    return search_rows(shard_rows(site), query_of(asked, site=site), shard=shard), names_of(site)
 
 
-def _tell(found: list[ShownEntry], names: Mapping[str, str]) -> None:
+def _tell(found: list[ShownEntry], names: Mapping[str, str], *, several: bool) -> None:
     from transfer.cli.audit_table import say_table
 
     if found:
-        say_table(found, names)
+        say_table(found, names, shards=several)
     else:
         say("No entry fits.")
 
 
-def _tell_life(item: str, found: list[ShownEntry], names: Mapping[str, str], *, whole: bool) -> None:
+def _tell_life(
+    item: str, found: list[ShownEntry], names: Mapping[str, str], *, whole: bool, several: bool
+) -> None:  # fmt: skip
     from transfer.audit.show import check_chain
     from transfer.cli.audit_table import say_timeline
 
     entries = found[::-1]
     check_chain(item, entries)
-    say_timeline(item, entries, names, whole=whole)
+    say_timeline(item, entries, names, whole=whole, shards=several)
 
 
 def _more(limit: int) -> str:

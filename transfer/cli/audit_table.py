@@ -31,14 +31,16 @@ _COLOURS = {
 }
 
 
-def say_table(entries: Sequence[ShownEntry], names: Mapping[str, str]) -> None:
-    """One row for each entry, under a heading for each day."""
+def say_table(entries: Sequence[ShownEntry], names: Mapping[str, str], *, shards: bool) -> None:
+    """One row for each entry, under a heading for each day. `shards`: with the label of the one it stands in."""
     from rich.table import Table
     from rich.text import Text
 
     screen = console()
     wide = screen.width >= _WIDE
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    if shards:
+        drawn.add_column("shard", no_wrap=True)
     drawn.add_column("entry", justify="right", no_wrap=True)
     drawn.add_column("time (UTC)", no_wrap=True)
     drawn.add_column("item", no_wrap=True)
@@ -50,11 +52,12 @@ def say_table(entries: Sequence[ShownEntry], names: Mapping[str, str]) -> None:
         leaf = entry.leaf
         if leaf.at[:10] != day:
             day = leaf.at[:10]
-            drawn.add_row("", Text(day, style="bold"))
+            drawn.add_row(*[""] * shards, "", Text(day, style="bold"))
         words = " ".join(shown(shortened(sentence(entry, names))).split())
         what = Text(words, style=_COLOURS.get(leaf.event, ""))
         event = [Text(shown(leaf.event))] if wide else []
-        drawn.add_row(str(leaf.index), leaf.at[11:19], Text(shown(leaf.item or "")), *event, what)
+        label = [entry.shard] if shards else []
+        drawn.add_row(*label, str(leaf.index), leaf.at[11:19], Text(shown(leaf.item or "")), *event, what)
     if screen.is_terminal:
         screen.print(drawn)
         return
@@ -63,7 +66,9 @@ def say_table(entries: Sequence[ShownEntry], names: Mapping[str, str]) -> None:
     say("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def say_timeline(item: str, entries: Sequence[ShownEntry], names: Mapping[str, str], *, whole: bool) -> None:
+def say_timeline(
+    item: str, entries: Sequence[ShownEntry], names: Mapping[str, str], *, whole: bool, shards: bool
+) -> None:  # fmt: skip
     """One item's life, oldest entry first: when, how long after the step before, what, by whom, under which rule."""
     first, last = entries[0].leaf, entries[-1].leaf
     name = next((name for name in map(name_in, entries) if name), "")
@@ -72,4 +77,4 @@ def say_timeline(item: str, entries: Sequence[ShownEntry], names: Mapping[str, s
     say(f"{item}{f'  {name}' if name else ''}{f'  (campaign {campaign})' if campaign else ''}")
     number = f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'}"
     say(f"{number if whole else f'the last {number}'} of the transfer log, over {took}\n")
-    say_steps(entries, names, spoken=shortened)
+    say_steps(entries, names, spoken=shortened, shards=shards)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from transfer.audit.shard_rows import ShardRows
     from transfer.wiring import Site
 
 ROOT_WORKSPACE = "workspace"
@@ -40,3 +41,10 @@ def open_site(context: typer.Context, given: Path | None) -> Site:
     if context.obj is not None:
         context.obj[OPENED_SITE] = site  # an error that names a pseudonym can then name the person
     return site
+
+
+def shard_rows(site: Site) -> ShardRows:
+    """The rows of all shards of the workspace's log. Raises Tampered, Unavailable."""
+    from transfer.audit.shard_rows import ShardRows
+
+    return ShardRows(site.db, site.workspace.log, origin=site.settings.gateway.origin)

@@ -43,20 +43,28 @@ def say_life(
         cited = f"[{reason.rule}; {', '.join(reason.clauses)}]"
         say(paragraph(f"{reason.severity}: {reason.message} {cited}", first="  - ", indent=4))
     say("\nIn the transfer log")
-    say_steps(entries, names)
+    listed = list(entries)
+    say_steps(listed, names, shards=len({entry.shard for entry in listed}) > 1)
 
 
 def say_steps(
-    entries: Iterable[ShownEntry], names: Mapping[str, str], *, spoken: Callable[[str], str] = str
-) -> None:  # fmt: skip
+    entries: Iterable[ShownEntry],
+    names: Mapping[str, str],
+    *,
+    spoken: Callable[[str], str] = str,
+    shards: bool = False,
+) -> None:
     """The entries, oldest first, each with its number, its time and how long it came after the one before it.
 
-    `spoken` makes each sentence fit for where it is shown.
+    `spoken` makes each sentence fit for where it is shown. `shards`: the label of each shard stands above its entries.
     """
     listed = list(entries)
-    width = len(str(listed[-1].leaf.index)) if listed else 1
-    day, before = "", None
+    width = max((len(str(entry.leaf.index)) for entry in listed), default=1)
+    day, before, shard = "", None, ""
     for entry in listed:
+        if shards and entry.shard != shard:
+            shard, day = entry.shard, ""
+            say(f"  in the shard {shard} of the log")
         at = parse_time(entry.leaf.at)
         if entry.leaf.at[:10] != day:
             day = entry.leaf.at[:10]

@@ -24,14 +24,16 @@ class Query:
     """What to look for; everything given must fit.
 
     `item`: entries of it, and statements about it. `items`: the same for any of several. `sha256` (the whole or its
-    beginning): entries that name the file, and all about the items in which it occurs. `person` (a pseudonym or its
-    beginning): entries by and about them. `clause`: entries with a reason that cites it. `since` and `until` are times
-    as the log writes them, both inclusive. At most `limit` entries, the newest first unless `oldest_first`.
+    beginning): entries that name the file, and all about the items in which it occurs: `lives`, where the other shards
+    of the log were asked for them too. `person` (a pseudonym or its beginning): entries by and about them. `clause`:
+    entries with a reason that cites it. `since` and `until` are times as the log writes them, both inclusive. At most
+    `limit` entries, the newest first unless `oldest_first`.
     """
 
     item: str | None = None
     items: frozenset[str] | None = None
     sha256: str | None = None
+    lives: frozenset[str] | None = None
     person: str | None = None
     campaign: str | None = None
     clause: str | None = None

@@ -41,7 +41,7 @@ class _Criterion:
 def search(tx: ReadTx, query: Query) -> Iterator[int]:
     """The numbers of the entries that fit, newest first unless the query says otherwise. Raises Tampered."""
     first, end = _span(tx, query)
-    criteria = _criteria(query, _lives(tx, query.sha256) if query.sha256 is not None else [])
+    criteria = _criteria(query, _lives(tx, query))
     within = [first <= _I, end > _I]
     if criteria:
         leading = min(criteria, key=lambda one: _few(tx, one))
@@ -57,14 +57,14 @@ def search(tx: ReadTx, query: Query) -> Iterator[int]:
         yield row[0]
 
 
-def _criteria(query: Query, lives: list[str]) -> list[_Criterion]:
+def _criteria(query: Query, alive: list[str]) -> list[_Criterion]:
     found: list[_Criterion] = []
     if query.item is not None:
         found.append(_about([query.item]))
     if query.items is not None:
         found.append(_about(sorted(query.items)))
     if query.sha256 is not None:
-        named, about = _begins(AUDIT_INDEX.c.sha256, query.sha256), _about(lives)
+        named, about = _begins(AUDIT_INDEX.c.sha256, query.sha256), _about(alive)
         found.append(
             _Criterion(
                 rows=(select(_I).where(named), *about.rows),
@@ -114,11 +114,17 @@ def _about(items: list[str]) -> _Criterion:
     )
 
 
-def _lives(tx: ReadTx, sha256: str) -> list[str]:
+def lives(tx: ReadTx, sha256: str) -> list[str]:
     """The items in which the file occurs, as it came or rebuilt."""
     item = AUDIT_INDEX.c.item
     found = select(item).where(_begins(AUDIT_INDEX.c.sha256, sha256), item.is_not(None)).distinct()
     return list(tx.connection.execute(found).scalars())
+
+
+def _lives(tx: ReadTx, query: Query) -> list[str]:
+    if query.lives is not None:
+        return sorted(query.lives)
+    return [] if query.sha256 is None else lives(tx, query.sha256)
 
 
 def _joined(criterion: _Criterion) -> Select[Any] | CompoundSelect[Any]:
