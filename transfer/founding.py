@@ -58,6 +58,7 @@ class Founding:
     policy: str
     clamd_socket: str | None = None
     demo: bool = False
+    log_key: Path | None = None  # a new file outside of the workspace, where the log's key is to be kept
 
 
 def found(founding: Founding) -> Site:
@@ -69,18 +70,24 @@ def found(founding: Founding) -> Site:
             advice="Name two people.",
             clauses=("G6",),
         )
-    with _undone_on_failure(workspace.root, founding.approver_key):
+    log_key = founding.log_key or workspace.keys / LOG_KEY
+    with _undone_on_failure(workspace.root, founding.approver_key, log_key):
         _make_folders(workspace, demo=founding.demo)
         approver, submitter = (person_id_from_entropy(secrets.token_bytes(16)) for _ in range(2))
         key = make_key(founding.approver_key, entropy=secrets.token_bytes)
-        signer = create_key(workspace.keys / LOG_KEY, name=founding.origin, entropy=secrets.token_bytes)
+        signer = create_key(log_key, name=founding.origin, entropy=secrets.token_bytes)
         root = Root(person=approver, public_key=key.public_key)
         _write(workspace.keys / ROOT_FILE, render_root(root), 0o644)
-        _write(workspace.log / "log.vkey", signer.vkey + "\n", 0o644)
+        for verifier in (workspace.log / "log.vkey", workspace.log_verifier):
+            _write(verifier, signer.vkey + "\n", 0o644)
         _write(workspace.policy_file, render_site_policy(founding.policy), 0o644)
         source = NewSource(id=SourceId("staging"), path="staging", submitter=submitter)
         settings_text = render_settings(
-            origin=founding.origin, sources=[source], device=founding.device, clamd_socket=founding.clamd_socket
+            origin=founding.origin,
+            sources=[source],
+            device=founding.device,
+            clamd_socket=founding.clamd_socket,
+            log_key=None if founding.log_key is None else str(founding.log_key),
         )
         _write(workspace.root / "transfer.toml", settings_text, 0o644)
         settings, policy = load_settings(workspace.root), load_policy(workspace.policy_file)
@@ -149,10 +156,10 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 @contextmanager
-def _undone_on_failure(root: Path, key: Path) -> Iterator[None]:
+def _undone_on_failure(root: Path, *keys: Path) -> Iterator[None]:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise Misuse(f"There is something at {root} already.", advice="Name a folder that is empty or not there yet.")
-    existed, key_existed = root.exists(), os.path.lexists(key)
+    existed, made = root.exists(), [key for key in keys if not os.path.lexists(key)]
     try:
         yield
     except BaseException:
@@ -160,6 +167,6 @@ def _undone_on_failure(root: Path, key: Path) -> Iterator[None]:
             shutil.rmtree(child, ignore_errors=True) if child.is_dir() else child.unlink(missing_ok=True)
         if not existed and root.is_dir():
             root.rmdir()
-        if not key_existed:
+        for key in made:
             key.unlink(missing_ok=True)
         raise

@@ -22,18 +22,20 @@ from transfer.audit.signing import check_row_root
 from transfer.audit.start import published_checkpoint
 from transfer.erasing import erase_again, scrub_and_finish
 from transfer.errors import Misuse, NotSo, TransferError
+from transfer.key_change import NEXT_KEY
 from transfer.model.clock import render_time
 from transfer.model.events import Event, EventName, Json
 from transfer.retrace import Retrace, Retraced
 from transfer.settings import load_settings
 from transfer.store import journal
+from transfer.store.apart import PATIENCE, Doing, alone, untold
 from transfer.store.backup import BackupReport, RestoreReport, backup, restore
 from transfer.store.backup_files import LABEL_NAME
 from transfer.store.database import WriteTx
 from transfer.store.durable import world_errors
 from transfer.store.receipt_cursor import receipts_again
 from transfer.store.restored import Restored, clear_restored, mark_restored, restored_from
-from transfer.wiring import Site
+from transfer.wiring import LOG_KEY, Site
 from transfer.workspace import Workspace
 
 _BATCH = 256
@@ -51,18 +53,39 @@ class WentOn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutBack:
-    """A restored workspace. `missing` are folders of the settings that have to be made or mounted by hand."""
+    """A restored workspace. `missing` are folders of the settings that have to be made or mounted by hand; `log_key`
+    is where its settings say that the log's key is kept, empty for the workspace itself."""
 
     report: RestoreReport
     missing: tuple[Path, ...]
+    log_key: str
 
 
-def make_backup(site: Site, destination: Path, *, keys: bool, progress: Callable[[str], None]) -> BackupReport:
-    """A consistent copy while the gateway runs, and its entry. Raises Misuse, Unavailable, Tampered."""
+def make_backup(
+    site: Site,
+    destination: Path,
+    *,
+    keys: bool,
+    progress: Callable[[str], None],
+    tell: Callable[[str], None] = untold,
+) -> BackupReport:
+    """A consistent copy while the gateway runs, and its entry. Raises Misuse, Unavailable, Tampered.
+
+    Waits while the log is switched to its next shard, and keeps it from being switched meanwhile. A log key that is
+    kept elsewhere is never in it, nor what was left of it in the workspace.
+    """
     _refuse_inside_the_sides(site, destination)
-    report = backup(
-        site.db, workspace=site.workspace, destination=destination, clock=site.clock, keys=keys, progress=progress
-    )
+    apart = (LOG_KEY, NEXT_KEY) if site.log_key.elsewhere else ()
+    with alone(site.workspace.records_lock, Doing.BACKUP, patience=PATIENCE, tell=tell):
+        report = backup(
+            site.db,
+            workspace=site.workspace,
+            destination=destination,
+            clock=site.clock,
+            keys=keys,
+            leave_out=apart,
+            progress=progress,
+        )
     facts: dict[str, Json] = {
         "made_at": render_time(report.made_at),
         "files": report.files,
@@ -93,7 +116,8 @@ def put_back(source: Path, destination: Path) -> PutBack:
             if folder.is_relative_to(workspace.root):
                 folder.mkdir(parents=True, exist_ok=True)
         workspace.keys.mkdir(mode=0o700, exist_ok=True)
-    return PutBack(report=report, missing=tuple(folder for folder in folders if not folder.is_dir()))
+    missing = tuple(folder for folder in folders if not folder.is_dir())
+    return PutBack(report=report, missing=missing, log_key=settings.log.key)
 
 
 def go_on(site: Site, *, signer: Ed25519Signer, log_dir: Path) -> WentOn:

@@ -4,8 +4,9 @@
     bundles    archive/<label>/tile/entries leaves the folder in one step, then file by file
     rows       state/db/log-<label>.db is removed, with the openings that were left
 
-What enters: a workspace that the caller holds, and how many days a sealed shard is kept. What leaves: fewer files.
-After a crash the next start goes on with whatever an entry says was pruned. While a legal hold stands nothing goes.
+What enters: a workspace that the caller holds, at a start or while its gateway runs, and how many days a sealed shard
+is kept. What leaves: fewer files. After a crash the next round goes on with whatever an entry says was pruned. While a
+legal hold stands nothing goes, nor while a backup is made.
 """
 
 from __future__ import annotations
@@ -17,29 +18,30 @@ from pathlib import Path
 
 from transfer.audit.entries import Leaf, parse_leaf
 from transfer.audit.holds import holds
-from transfer.audit.keys import load_key
-from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
 from transfer.audit.reader_folder import ARCHIVE, FolderReader
 from transfer.audit.receipts import open_receipt, parse_receipt
 from transfer.audit.shards import archived
 from transfer.errors import Tampered
+from transfer.log_key import load_signer
 from transfer.model.clock import parse_time
 from transfer.model.events import Event, EventName, Json
 from transfer.store import journal, shards
+from transfer.store.apart import Doing, alone
 from transfer.store.database import ReadTx
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
 from transfer.store.restored import restored_from
-from transfer.wiring import LOG_KEY, Site
+from transfer.wiring import Site
 
 _DOING = "pruning a sealed log"
 _MOST = 100_000
 
 
-def prune(site: Site, signer: Ed25519Signer, *, keep: timedelta) -> list[str]:
+def prune(site: Site, *, keep: timedelta, running: Publisher | None = None) -> list[str]:
     """Prunes what was sealed longer ago than `keep`, nothing if that is zero; the labels of what went.
 
-    Raises Tampered if a sealed shard does not show when it was sealed, Unavailable if the disk refuses.
+    `running` is the publisher of the gateway that asks; without one, nothing is signed before all was compared. Raises
+    Tampered if a sealed shard does not show when it was sealed, Unavailable if the disk refuses or a backup is made.
     """
     with site.db.read() as tx:
         if holds(tx):
@@ -47,28 +49,47 @@ def prune(site: Site, signer: Ed25519Signer, *, keep: timedelta) -> list[str]:
         told = pruned_labels(tx)
     due = [reader for reader in archived(site.workspace.log) if keep and _is_due(reader, site, keep)]
     fresh = [reader for reader in due if reader.folder.name not in told]
-    for reader in fresh:
-        _tell(site, reader)
-    publisher = Publisher(db=site.db, log_dir=site.workspace.log, signer=signer, origin=signer.name, clock=site.clock)
-    if fresh:
-        publisher.check_start()
-        publisher.sign()
-        publisher.publish()
-    # After a crash from here on the entry is there, and this is done again.
-    gone = [reader.folder.name for reader in fresh]
-    for label in dict.fromkeys([*told, *gone]):
-        _remove(site.workspace.log / ARCHIVE / label)
-        shards.remove_archive(site.workspace.database, label)
+    if not fresh and not any(_is_left(site, label) for label in told):
+        return []
+    with alone(site.workspace.records_lock, Doing.PRUNE):
+        if fresh:
+            publisher = running or _checked_publisher(site)
+            for reader in fresh:
+                _tell(site, reader)
+            publisher.sign()
+            publisher.publish()
+        # After a crash from here on the entry is there, and this is done again.
+        gone = [reader.folder.name for reader in fresh]
+        for label in dict.fromkeys([*told, *gone]):
+            _remove(site.workspace.log / ARCHIVE / label)
+            shards.remove_archive(site.workspace.database, label)
     return gone
 
 
-def prune_old(site: Site) -> list[str]:
-    """What the settings say, before a gateway starts its loops; nothing of a restored workspace. Raises as `prune`."""
+def prune_old(site: Site, running: Publisher | None = None) -> list[str]:
+    """What the settings say, at a start and each hour; nothing of a restored workspace. Raises as `prune`."""
     with site.db.read() as tx:
         if restored_from(tx) is not None:
             return []
-    signer = load_key(site.workspace.keys / LOG_KEY)
-    return prune(site, signer, keep=timedelta(days=site.settings.log.keep_days))
+    return prune(site, keep=timedelta(days=site.settings.log.keep_days), running=running)
+
+
+def _checked_publisher(site: Site) -> Publisher:
+    signer = load_signer(site)
+    publisher = Publisher(db=site.db, log_dir=site.workspace.log, signer=signer, origin=signer.name, clock=site.clock)
+    publisher.check_start()
+    return publisher
+
+
+def _is_left(site: Site, label: str) -> bool:
+    """Whether something of a shard that was pruned is still there, as after a crash."""
+    folder = site.workspace.log / ARCHIVE / label
+    places = (folder / "tile" / "entries", _leaving(folder), shards.archive_path(site.workspace.database, label))
+    return any(place.exists() for place in places)
+
+
+def _leaving(folder: Path) -> Path:
+    return folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}-entries")
 
 
 def pruned_labels(tx: ReadTx) -> list[str]:
@@ -124,7 +145,7 @@ def _tell(site: Site, reader: FolderReader) -> None:
 def _remove(folder: Path) -> None:
     """The bundles leave the shard's folder in one step, so that a reader finds all of them or none."""
     bundles = folder / "tile" / "entries"
-    leaving = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}-entries")
+    leaving = _leaving(folder)
     with world_errors(_DOING):
         if bundles.exists():
             shutil.rmtree(leaving, ignore_errors=True)

@@ -1,14 +1,15 @@
 """From one shard of the log to the next: a new key, a new origin, and nothing that is not signed by one of the two.
 
-    begin      keys/log-next.key is there; the entry `shard.sealed` names the next origin and key
+    begin      the next key is there; the entry `shard.sealed` names the next origin and key
     final      the sealed shard is signed and published to its last entry, its receipts are written
     rows       state/db/log-<label>.db has all its rows, verified
     folder     log/archive/<label>/ has all its files, verified
     switch     one transaction: the main database has an empty log, `shard.opened` and what is carried
-    key        log-next.key takes the place of log.key; the old private key is overwritten and gone
+    key        the next key takes the old one's place (`key_change`); an old private key in keys/ is overwritten
     publish    the old tiles leave log/, the new shard's come, its checkpoint last
 
-What enters: a workspace that the caller holds, so no gateway runs; commands may. What leaves: the running shard.
+What enters: a workspace that the caller holds, so no gateway runs; commands may, but for a backup. What leaves: the
+running shard.
 After a crash at any of these lines `finish` goes on from there: each looks at what is there before it does anything.
 Between `shard.sealed` and the switch no entry can be appended (`audit.log`), so nobody's decision falls between two
 shards. Whoever reads log/ meanwhile finds the sealed shard in the archive and its checkpoint in log/ until the new one
@@ -17,37 +18,37 @@ takes its place in one step: `shards` knows this state and verifies what is ther
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from transfer.approvals.carrying import OpenItem, carry
 from transfer.audit.archive import archive_folder, archive_rows, clear_folder
 from transfer.audit.entries import Leaf, decode_leaf, parse_leaf
 from transfer.audit.holds import holds
-from transfer.audit.keys import create_key, load_key
-from transfer.audit.notes import Ed25519Signer
+from transfer.audit.notes import Ed25519Signer, Ed25519Verifier
 from transfer.audit.publish import Publisher
 from transfer.audit.reader_folder import ARCHIVE, FolderReader
 from transfer.audit.receipt_files import ReceiptFiles, prepare_folder
-from transfer.audit.shards import archived, is_over, is_switching, label_of, next_origin, verifiers_of
-from transfer.errors import Misuse, Tampered
+from transfer.audit.shards import archived, is_over, is_switching, label_of, verifiers_of
+from transfer.errors import Tampered
+from transfer.key_change import announced_key, is_pending, take_key, upcoming_key
+from transfer.log_key import learn_verifier, load_signer, own_verifier
+from transfer.log_settings import KeyPlace
 from transfer.model.events import Event, EventName, FileFact, Json
 from transfer.model.identifiers import ItemId, PersonId, Sha256
 from transfer.model.states import State
 from transfer.store import journal, shards
+from transfer.store.apart import PATIENCE, Doing, alone, is_busy, untold
 from transfer.store.database import ReadTx, WriteTx
-from transfer.store.durable import sync_folder, world_errors, write_all
 from transfer.store.receipt_cursor import receipts_again
 from transfer.store.restored import restored_from
-from transfer.wiring import LOG_KEY, Site
+from transfer.wiring import Site
 
-NEXT_KEY = "log-next.key"
 _OPEN = (State.SPOOLED, State.EXAMINED, State.REBUILT, State.HELD, State.APPROVED)
 _ALL = 1_000_000
-_DOING = "switching the log to its next shard"
 _YEAR = "another year has begun"
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,69 +61,99 @@ class Rotated:
     sealed: int
 
 
-def rotate(site: Site, *, by: PersonId | None, reason: str) -> Rotated:
-    """Seals the running shard and opens the next. The caller holds the workspace.
+def rotate(
+    site: Site, *, by: PersonId | None, reason: str, next_key: KeyPlace | None = None, tell: Tell = untold
+) -> Rotated:
+    """Seals the running shard and opens the next. The caller holds the workspace; a backup is waited for.
 
-    Raises Tampered if database and folder do not agree (nothing was changed then), Misuse for a restored workspace,
-    Unavailable if the disk will not take it: then `finish` goes on when it does.
+    Raises Tampered if database and folder do not agree (nothing was changed then), Misuse for a restored workspace
+    or keys that are not as they must be, Unavailable if the disk will not take it: then `finish` goes on when it does.
     """
-    left = finish(site)
-    if left is not None:
-        return left
-    signer = load_key(site.workspace.keys / LOG_KEY)
-    publisher_of(site, signer).check_start()
-    upcoming = _upcoming_key(site, next_origin(signer.name, site.clock.now().year))
-    facts: dict[str, Json] = {"next": {"origin": upcoming.name, "vkey": upcoming.vkey}}
-    # A crash before this line leaves a key that nothing names; the next rotation takes it or makes another.
-    with site.db.write() as tx:
-        private = {"reason": reason} if reason else {}
-        site.log.append(tx, Event(name=EventName.SHARD_SEALED, by=by, facts=facts, private=private))
-    done = finish(site)
+    with alone(site.workspace.records_lock, Doing.SWITCH, patience=PATIENCE, tell=tell):
+        left = _finish(site, next_key)
+        if left is not None:
+            return left
+        signer = load_signer(site)
+        publisher_of(site, signer).check_start()
+        learn_verifier(site)
+        upcoming = upcoming_key(site, signer.name, next_key)
+        facts: dict[str, Json] = {"next": {"origin": upcoming.name, "vkey": upcoming.vkey}}
+        # A crash before this line leaves a key that nothing names; the next rotation takes it or makes another.
+        with site.db.write() as tx:
+            private = {"reason": reason} if reason else {}
+            site.log.append(tx, Event(name=EventName.SHARD_SEALED, by=by, facts=facts, private=private))
+        done = _finish(site, next_key)
     if done is None:
         raise Tampered("The shard was sealed, and is not sealed any more.", advice="Run `transfer audit verify`.")
     return done
 
 
-def settle(site: Site) -> Rotated | None:
-    """Before a gateway starts its loops: what a crash left is finished, and a new year gets its own shard."""
+def settle(site: Site, tell: Tell = untold) -> Rotated | None:
+    """Before a gateway starts its loops: what a crash left is finished, and a new year gets its own shard.
+
+    While a backup is made the new shard is put off: the gateway ends for it once that is over.
+    """
     with site.db.read() as tx:
         if restored_from(tx) is not None:
             return None  # it has to be said first how it goes on
-    done = finish(site)
-    if done is None and is_due(site):
-        done = rotate(site, by=None, reason=_YEAR)
+    done = finish(site, tell=tell)
+    if done is None and is_due(site) and not is_busy(site.workspace.records_lock):
+        done = rotate(site, by=None, reason=_YEAR, tell=tell)
     return done
 
 
 def is_due(site: Site) -> bool:
-    """Whether the running shard is of a year that is over."""
-    return is_over(load_key(site.workspace.keys / LOG_KEY).name, site.clock.now().year)
+    """Whether the running shard is of a year that is over, and its successor can be opened without a person."""
+    return not site.log_key.elsewhere and is_over(own_verifier(site).name, site.clock.now().year)
 
 
-def finish(site: Site) -> Rotated | None:
+def finish(site: Site, *, next_key: KeyPlace | None = None, tell: Tell = untold) -> Rotated | None:
     """Goes on with a switch that was begun; None if there is none. Raises as `rotate`."""
-    keys, done = site.workspace.keys, None
     with site.db.read() as tx:
         newest, first = _entry(tx, journal.head(tx).size - 1), _entry(tx, 0)
-    if newest is not None and newest.event == EventName.SHARD_SEALED.value:
-        old, upcoming = load_key(keys / LOG_KEY), _announced_key(site, newest)
-        _publish_final(site, old)
-        archive_rows(site.db, old.verifier)
-        archive_folder(site.db, site.workspace.log, old.verifier)
+    if not (_seals(newest) or (_opens(first) and _is_unfinished(site, first))):
+        return None
+    with alone(site.workspace.records_lock, Doing.SWITCH, patience=PATIENCE, tell=tell):
+        return _finish(site, next_key)
+
+
+def _finish(site: Site, next_key: KeyPlace | None) -> Rotated | None:
+    """The caller keeps backups out."""
+    with site.db.read() as tx:
+        newest, first = _entry(tx, journal.head(tx).size - 1), _entry(tx, 0)
+    if newest is not None and _seals(newest):
+        upcoming = announced_key(site, newest.body["facts"]["next"]["vkey"], next_key)
+        old = _publish_final(site)
+        archive_rows(site.db, old)
+        archive_folder(site.db, site.workspace.log, old)
         with site.db.write() as tx:
-            _switch(tx, site, old, upcoming)
+            _switch(tx, site, old, upcoming.verifier)
         with site.db.read() as tx:
             first = _entry(tx, 0)
-    if first is not None and first.event == EventName.SHARD_OPENED.value:
-        done = _told(first)
-        if not (_take_key(site, done.vkey) | is_switching(site.workspace.log)):
-            return None
-        clear_folder(site.workspace.log)
-        publisher = publisher_of(site, load_key(keys / LOG_KEY))
-        publisher.check_start()
-        publisher.sign()
-        publisher.publish()
+    if first is None or not _opens(first) or not _is_unfinished(site, first):
+        return None
+    done = _told(first)
+    signer = announced_key(site, done.vkey, next_key)
+    take_key(site, signer)
+    clear_folder(site.workspace.log)
+    publisher = publisher_of(site, signer)
+    publisher.check_start()
+    publisher.sign()
+    publisher.publish()
     return done
+
+
+def _seals(newest: Leaf | None) -> bool:
+    return newest is not None and newest.event == EventName.SHARD_SEALED.value
+
+
+def _opens(first: Leaf | None) -> bool:
+    return first is not None and first.event == EventName.SHARD_OPENED.value
+
+
+def _is_unfinished(site: Site, opened: Leaf | None) -> bool:
+    """Whether the shard was opened, and its key or its first checkpoint is not in place."""
+    return opened is not None and (is_pending(site, _told(opened).vkey) or is_switching(site.workspace.log))
 
 
 def publisher_of(site: Site, signer: Ed25519Signer) -> Publisher:
@@ -143,41 +174,26 @@ def _told(opened: Leaf) -> Rotated:
     )
 
 
-def _upcoming_key(site: Site, origin: str) -> Ed25519Signer:
-    path = site.workspace.keys / NEXT_KEY
-    if path.exists():  # a crash left it before any entry named it
-        left = load_key(path)
-        if left.name == origin:
-            return left
-        with world_errors(_DOING):
-            path.unlink()
-    return create_key(path, name=origin, entropy=secrets.token_bytes)
-
-
-def _announced_key(site: Site, sealed: Leaf) -> Ed25519Signer:
-    path, said = site.workspace.keys / NEXT_KEY, sealed.body["facts"]["next"]
-    if not path.exists():
-        raise Misuse(
-            f"The log was sealed, the next key is to be {said['vkey']}, and {path} is missing.",
-            advice="Put that file back; it is in no backup that was made before the rotation began.",
-        )
-    upcoming = load_key(path)
-    if (upcoming.name, upcoming.vkey) != (said["origin"], said["vkey"]):
-        raise Misuse(f"{path} is not the key that the log announced, {said['vkey']}.", advice="Put that one back.")
-    return upcoming
-
-
-def _publish_final(site: Site, old: Ed25519Signer) -> None:
-    publisher = publisher_of(site, old)
-    publisher.sign()
-    publisher.publish()
+def _publish_final(site: Site) -> Ed25519Verifier:
+    """The sealed shard to its last entry, and its receipts; its key. Signs only what is not signed yet."""
+    with site.db.read() as tx:
+        head = journal.head(tx)
+    if head.size == head.published == head.signed_size:
+        old = own_verifier(site)  # the private one may be gone already, where its keeper was quick
+    else:
+        signer = load_signer(site)
+        old = signer.verifier
+        publisher = publisher_of(site, signer)
+        publisher.sign()
+        publisher.publish()
     prepare_folder(site.workspace.receipts, site.db)
     receipts = ReceiptFiles(db=site.db, folder=site.workspace.receipts, verifiers=verifiers_of(site.workspace.log, old))
     while receipts.round():
         pass
+    return old
 
 
-def _switch(tx: WriteTx, site: Site, old: Ed25519Signer, upcoming: Ed25519Signer) -> None:
+def _switch(tx: WriteTx, site: Site, old: Ed25519Verifier, upcoming: Ed25519Verifier) -> None:
     """Old rows out, `shard.opened` and what is carried in: all of it or nothing."""
     head = journal.head(tx)
     note = (FolderReader(site.workspace.log / ARCHIVE / label_of(old.name)).checkpoint() or b"").decode()
@@ -235,21 +251,3 @@ def _open_items(tx: ReadTx, site: Site) -> Iterator[OpenItem]:
         elif row.sha256 is not None:
             file = FileFact(sha256=row.sha256, size=row.size)
         yield OpenItem(item=item, state=row.state.value, file=file)
-
-
-def _take_key(site: Site, vkey: str) -> bool:
-    """The next key becomes the key, and the old one is overwritten before it goes; whether there was anything to do."""
-    path, place = site.workspace.keys / NEXT_KEY, site.workspace.keys / LOG_KEY
-    if not path.exists() or load_key(path).vkey != vkey:
-        return False
-    with world_errors(_DOING):
-        descriptor = os.open(place, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.rename(path, place)
-            sync_folder(place.parent)
-            # After a crash here the old key's bytes are still on the disk, under no name.
-            write_all(descriptor, bytes(os.fstat(descriptor).st_size))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    return True

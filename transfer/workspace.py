@@ -105,6 +105,11 @@ class Workspace:
         return self.run / "gateway.lock"
 
     @property
+    def records_lock(self) -> Path:
+        """Held by whoever copies, switches or prunes the records; a gateway may run meanwhile."""
+        return self.run / "records.lock"
+
+    @property
     def log(self) -> Path:
         """The public log, readable by auditors."""
         return self.root / "log"
@@ -113,6 +118,11 @@ class Workspace:
     def keys(self) -> Path:
         """The gateway's own keys."""
         return self.root / "keys"
+
+    @property
+    def log_verifier(self) -> Path:
+        """The verifier key of the running log, for whoever verifies here without the private one."""
+        return self.keys / "log.vkey"
 
     @property
     def demo(self) -> Path:

@@ -111,8 +111,10 @@ def forged_tail(scene: Scene) -> None:
 
 
 def other_log_key(scene: Scene) -> None:
-    key = scene.room.workspace.keys / "log.key"
-    key.write_text(render_key(mallory_signs(scene)) + "\n")
+    """Both halves; the private one alone is refused by the next start (tests/cli/test_log_key.py)."""
+    signer = mallory_signs(scene)
+    (scene.room.workspace.keys / "log.key").write_text(render_key(signer) + "\n")
+    scene.room.workspace.log_verifier.write_text(signer.vkey + "\n")
 
 
 def other_origin(scene: Scene) -> None:

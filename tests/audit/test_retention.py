@@ -31,7 +31,7 @@ def copy(turned: Room, tmp_path: Path) -> Room:
 
 def prune_all(room: Room, keep: timedelta = AT_ONCE) -> list[str]:
     with room.site() as site:
-        return prune(site, load_key(room.workspace.keys / LOG_KEY), keep=keep)
+        return prune(site, keep=keep)
 
 
 def test_the_entries_go_and_everything_else_stays(copy: Room) -> None:

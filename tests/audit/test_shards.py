@@ -22,9 +22,10 @@ from transfer.audit.receipts import open_receipt, parse_receipt
 from transfer.audit.shards import archived, family_of, is_over, label_of, next_origin, place_of
 from transfer.auditing import Audit, audit_folder, audit_site
 from transfer.errors import Misuse, Tampered, TransferError, Unavailable
+from transfer.key_change import NEXT_KEY
 from transfer.model.events import Event, EventName
 from transfer.model.states import State
-from transfer.rotation import NEXT_KEY, rotate
+from transfer.rotation import rotate
 from transfer.store import journal
 from transfer.store.shards import archives, audit_databases
 from transfer.wiring import LOG_KEY
@@ -156,7 +157,7 @@ def test_open_items_and_who_may_decide_are_carried(turned: Room) -> None:
 
 
 def test_the_old_key_is_gone_and_the_new_one_is_private(turned: Room) -> None:
-    assert sorted(path.name for path in turned.workspace.keys.iterdir()) == ["first-approver.vkey", "log.key"]
+    assert sorted(path.name for path in turned.workspace.keys.iterdir()) == ["first-approver.vkey", "log.key", "log.vkey"]
     assert (turned.workspace.keys / LOG_KEY).stat().st_mode & 0o777 == 0o600
     assert load_key(turned.workspace.keys / LOG_KEY).name == THIRD
 
@@ -202,7 +203,7 @@ def test_a_sealed_log_without_the_announced_key_says_so(copy: Room) -> None:
         with site.db.write() as tx:
             facts = {"next": {"origin": "x", "vkey": "x+1+2"}}
             site.log.append(tx, Event(name=EventName.SHARD_SEALED, facts=facts))
-        with pytest.raises(Misuse, match="is missing"):
+        with pytest.raises(Misuse, match="and it is not here"):
             rotate(site, by=None, reason="")
 
 

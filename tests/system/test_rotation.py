@@ -32,10 +32,11 @@ pytestmark = pytest.mark.slow
 ORIGIN = "h.example/audit/2099"  # no year turns up by itself
 NAMES = ("released", "approved", "held", "asked")
 
-ROTATION, ARCHIVE, SHARDS = "transfer.rotation", "transfer.audit.archive", "transfer.store.shards"
+ROTATION, KEYS = "transfer.rotation", "transfer.key_change"
+ARCHIVE, SHARDS = "transfer.audit.archive", "transfer.store.shards"
 POINTS = [
-    *[(f"{ROTATION}:create_key", when, 1) for when in ("before", "after")],
-    (f"{ROTATION}:finish", "before", 3),  # settle, rotate, and then with the sealed log
+    *[(f"{KEYS}:create_key", when, 1) for when in ("before", "after")],
+    (f"{ROTATION}:_finish", "before", 2),  # before, and then with the sealed log
     *[(f"{ROTATION}:_publish_final", when, 1) for when in ("before", "after")],
     ("transfer.audit.publish:Publisher:sign", "after", 1),
     ("transfer.audit.receipt_files:ReceiptFiles:round", "after", 1),
@@ -50,8 +51,9 @@ POINTS = [
     *[(f"{ROTATION}:_switch", when, 1) for when in ("before", "after")],
     *[(f"{SHARDS}:begin_anew", when, 1) for when in ("before", "after")],
     (f"{SHARDS}:statements_moved", "after", 1),
-    *[(f"{ROTATION}:_take_key", when, 1) for when in ("before", "after")],
-    (f"{ROTATION}:write_all", "before", 1),
+    *[(f"{ROTATION}:take_key", when, 1) for when in ("before", "after")],
+    (f"{KEYS}:write_all", "before", 1),
+    *[(f"{KEYS}:keep_verifier", when, 1) for when in ("before", "after")],
     *[(f"{ROTATION}:clear_folder", when, 1) for when in ("before", "after")],
     ("transfer.audit.publish:Publisher:check_start", "after", 2),
     ("transfer.audit.publish:Publisher:sign", "after", 2),

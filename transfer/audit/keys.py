@@ -3,7 +3,8 @@
     PRIVATE+KEY+<name>+<key id, 8 hex digits>+<base64(0x01 || seed)>
 
 What enters: paths that the operator or a signer names. What leaves: a signer. A key file is trusted only if nobody
-else can read it: a key that others may have copied proves nothing any more, so it is refused.
+else can read it: a key that others may have copied proves nothing any more, so it is refused. Nobody else is whoever
+is neither root nor the user who reads it now; a credential that systemd hands over is root's (`access_list`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from transfer.audit.access_list import ATTRIBUTE, lets_others_in
 from transfer.audit.notes import ED25519, Ed25519Signer, strict_base64
 from transfer.errors import Misuse
 from transfer.store.durable import open_folder, sync_folder, world_errors, write_all
@@ -90,15 +92,30 @@ def _read_private(path: Path) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Misuse(f"{path} is not a regular file.", advice="Name the file that holds the key.")
-        if status.st_mode & _READABLE_BY_OTHERS:
+        if status.st_mode & _READABLE_BY_OTHERS and _lets_others_in(descriptor, status.st_mode):
             raise Misuse(
                 f"The key file {path} is open to others (mode {stat.S_IMODE(status.st_mode):04o}).",
                 advice=f"Consider whether somebody has copied it; then: chmod 600 {path}",
+            )
+        if os.geteuid() != 0 and status.st_uid not in {0, os.geteuid()}:
+            raise Misuse(
+                f"The key file {path} belongs to another user (number {status.st_uid}), who can read it.",
+                advice=f"Run this as that user, or: chown {os.geteuid()} {path}",
             )
         with world_errors(f"reading the key {path.name}"):
             return os.read(descriptor, _MAX_BYTES)
     finally:
         os.close(descriptor)
+
+
+def _lets_others_in(descriptor: int, mode: int) -> bool:
+    """The group's bits are the mask of an access list where there is one; the others' are what they say."""
+    if mode & stat.S_IRWXO:
+        return True
+    try:
+        return lets_others_in(os.getxattr(descriptor, ATTRIBUTE), os.geteuid())
+    except OSError:  # there is no list
+        return True
 
 
 def _encoded(seed: bytes) -> str:

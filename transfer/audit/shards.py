@@ -16,7 +16,7 @@ import os
 import re
 from pathlib import Path
 
-from transfer.audit.notes import Ed25519Signer, Ed25519Verifier
+from transfer.audit.notes import Ed25519Verifier
 from transfer.audit.reader_folder import ARCHIVE, FolderReader
 from transfer.errors import Tampered
 from transfer.store.durable import TEMPORARY_PREFIX, world_errors
@@ -59,6 +59,15 @@ def next_origin(origin: str, year: int) -> str:
     return f"{prefix}/{match[1]}.{int(match[2] or 1) + 1}"
 
 
+def may_follow(origin: str, candidate: str, year: int) -> bool:
+    """Whether `candidate` can be the name of a later shard of this log, opened in `year` or prepared in it."""
+    named = year_of(candidate)
+    latest = max(year, year_of(origin) or 0) + 1  # a clock may have been set back
+    if named is None or named > latest or family_of(candidate) != family_of(origin):
+        return False
+    return place_of(label_of(candidate)) > place_of(label_of(origin))
+
+
 def place_of(label: str) -> tuple[int, int]:
     """By this shards are ordered. Raises Tampered for what is no label."""
     match = _LABEL.fullmatch(label)
@@ -90,10 +99,10 @@ def is_switching(log_dir: Path) -> bool:
     return bool(sealed) and sealed[-1].checkpoint() == FolderReader(log_dir).checkpoint()
 
 
-def verifiers_of(log_dir: Path, signer: Ed25519Signer) -> list[Ed25519Verifier]:
+def verifiers_of(log_dir: Path, running: Ed25519Verifier) -> list[Ed25519Verifier]:
     """The keys of all shards, to know an older receipt by; what they prove was verified when it was written."""
     keys = [shard.own_key() for shard in archived(log_dir)]
-    return [signer.verifier, *(key for key in keys if key is not None and key != signer.verifier)]
+    return [running, *(key for key in keys if key is not None and key != running)]
 
 
 def _foreign(path: str) -> Tampered:

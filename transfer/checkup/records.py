@@ -11,19 +11,19 @@ from pathlib import Path
 
 from transfer.approvals.devices import usable_device
 from transfer.approvals.pausing import pause_in_force
-from transfer.audit.keys import load_key
 from transfer.audit.shards import family_of
 from transfer.auditing import audit_site
 from transfer.checkup.check import Check, Standing
 from transfer.erasing import unfinished
 from transfer.errors import Misuse, NotSo, Unavailable
+from transfer.log_key import own_verifier
 from transfer.model.clock import render_time
 from transfer.settings import guard_socket
 from transfer.store.adoption import POLICY, SETTINGS, adopted
 from transfer.store.lock import who_holds
 from transfer.store.restored import restored_from
 from transfer.store.verified import verified_last
-from transfer.wiring import LOG_KEY, Site
+from transfer.wiring import Site
 
 _UNIX_SOCKETS = Path("/proc/net/unix")
 _CONNECTED = "03"
@@ -46,11 +46,11 @@ def check_database(site: Site) -> Iterator[Check]:
 
 def check_log(site: Site) -> Iterator[Check]:
     """Everything verifies: entries, tiles, signatures, approvals. Raises Tampered."""
-    signer = load_key(site.workspace.keys / LOG_KEY)
-    if family_of(signer.name) != family_of(site.settings.gateway.origin):
+    verifier = own_verifier(site)
+    if family_of(verifier.name) != family_of(site.settings.gateway.origin):
         raise Misuse("The log cannot be verified under another name than its own.", advice="Undo the change of origin.")
     try:
-        audit = audit_site(site, [signer.verifier])
+        audit = audit_site(site, [verifier])
     except NotSo as error:
         yield Check(name="log", standing=Standing.NOTE, sentence=error.sentence, advice=error.advice)
         return

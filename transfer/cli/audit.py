@@ -104,16 +104,16 @@ def adopt(
     json: JsonOption = False,
 ) -> None:
     """Let a restored workspace go on: takes over what its log was published to say since the backup."""
-    from transfer.audit.keys import load_key
+    from transfer.log_key import load_signer
     from transfer.restoring import go_on
     from transfer.store.lock import hold_workspace
-    from transfer.wiring import LOG_KEY, SystemClock, open_site, root_of
+    from transfer.wiring import SystemClock, open_site, root_of
     from transfer.workspace import Workspace
 
     place = Workspace(root_of(workspace_path(context, workspace)))
     with hold_workspace(place.lock, clock=SystemClock()):
         site = open_site(place, going_on=True)
-        done = go_on(site, signer=load_key(place.keys / LOG_KEY), log_dir=log or place.log)
+        done = go_on(site, signer=load_signer(site), log_dir=log or place.log)
     if json:
         print_json(
             {
@@ -139,22 +139,20 @@ def adopt(
 
 
 def _verify_site(site: Site, vkey: list[str] | None, older: bytes | None) -> Audit:
-    from transfer.audit.keys import load_key
     from transfer.auditing import audit_site
-    from transfer.wiring import LOG_KEY
+    from transfer.log_key import own_verifier
 
-    own = [load_key(site.workspace.keys / LOG_KEY).verifier] if not vkey else []
+    own = [own_verifier(site)] if not vkey else []
     return audit_site(site, own or _verifiers(vkey), older=older)
 
 
 def _enter_failure(site: Site, error: Tampered) -> None:
     """A verification of the whole workspace that failed is an entry, where the log can take one."""
-    from transfer.audit.keys import load_key
+    from transfer.log_key import own_verifier
     from transfer.selfcheck import record_failure
-    from transfer.wiring import LOG_KEY
 
     try:
-        why = record_failure(site, [load_key(site.workspace.keys / LOG_KEY).verifier], error, found_by="command")
+        why = record_failure(site, [own_verifier(site)], error, found_by="command")
     except TransferError as unreadable:
         why = unreadable.sentence
     hint(f"Not entered in the log: {why}" if why else "That this verification failed is entered in the log.")

@@ -33,7 +33,8 @@ def backup(
     from transfer.restoring import make_backup
 
     site = open_site(context, workspace)
-    report = make_backup(site, folder, keys=not without_keys, progress=_progress)
+    report = make_backup(site, folder, keys=not without_keys, progress=_progress, tell=hint)
+    elsewhere = site.log_key.named
     if json:
         print_json(
             {
@@ -42,12 +43,17 @@ def backup(
                 "files": report.files,
                 "bytes": report.size,
                 "keys": report.keys,
+                "log_key": elsewhere or None,
                 "damaged": list(report.damaged),
             }
         )
         return
     say(f"Backed up {report.files} files ({readable_size(report.size)}) to {folder}.")
-    if report.keys:
+    if elsewhere:
+        say(f"The log's key is not in it: that is kept elsewhere, {elsewhere}, and a restored workspace needs it.")
+    if report.keys and elsewhere:
+        say("It holds names and files, so keep it as you keep those.")
+    elif report.keys:
         say("It holds the keys: whoever can read it can sign as this gateway. Keep it as you keep them.")
     else:
         say(f"It holds no keys: keep {site.workspace.keys} elsewhere; without them nothing can be restored.")
@@ -84,6 +90,7 @@ def restore(
                 "bytes": report.size,
                 "keys": report.keys,
                 "incomplete": list(report.incomplete),
+                "log_key": done.log_key or None,
                 "missing": [str(path) for path in done.missing],
             }
         )
@@ -95,7 +102,10 @@ def restore(
     for path in done.missing:
         say(f"Not there yet: {path}. Make it or mount it.")
     if not report.keys:
-        say(f"The backup holds no keys: put log.key and first-approver.vkey back into {destination / 'keys'}.")
+        needed = "first-approver.vkey and log.vkey" if done.log_key else "log.key and first-approver.vkey"
+        say(f"The backup holds no keys: put {needed} back into {destination / 'keys'}.")
+    if done.log_key:
+        say(f"No backup holds the log's key: have it at {done.log_key}, or change `key` under [log] in transfer.toml.")
     say("No backup has what lay in staging and on the device's side. Feedback and receipts are written anew.")
     say("Before it goes on, say how, so that the log never tells two stories:")
     say(f"  if the log was published further since then   transfer audit adopt -w {destination} --log THAT-LOG")

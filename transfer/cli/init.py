@@ -41,6 +41,10 @@ def init(
     origin: Annotated[
         str, typer.Option(metavar="NAME", help="The log's name, such as gateway.example.org/audit/2026.")
     ] = "",
+    log_key: Annotated[
+        Path | None,
+        typer.Option("--log-key", metavar="FILE", help="A new file outside of DIR for the log's key; else DIR/keys."),
+    ] = None,
     clamd: Annotated[str, typer.Option(metavar="SOCKET", help="The socket of clamd, the malware scanner.")] = "",
     json: JsonOption = False,
 ) -> None:
@@ -73,6 +77,7 @@ def init(
         policy="first-run" if demo else "university",
         clamd_socket=clamd or None,
         demo=demo,
+        log_key=None if log_key is None else log_key.absolute(),
     )
     site = found(founding)
     if demo:
@@ -98,6 +103,8 @@ def _tell(place: Workspace, founding: Founding, folder: Path, *, json: bool) -> 
     say(f"Made the workspace {place.root}.")
     say(f"  the log's verifier key, for auditors   {place.log / 'log.vkey'}")
     say(f"  the first approver's private key       {founding.approver_key}")
+    if founding.log_key is not None:
+        say(f"  the log's private key                  {founding.log_key}")
     if founding.demo:
         say(f"  sample files to drop                   {samples}: {', '.join(sorted(os.listdir(samples)))}")
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transfer.cli.names import called, names_of
-from transfer.cli.options import JsonOption, WorkspaceOption, open_site
+from transfer.cli.options import JsonOption, WorkspaceOption, open_site, shard_rows
 from transfer.cli.output import paragraph, print_json, say
 from transfer.errors import Misuse
 from transfer.model.clock import render_time
@@ -66,15 +66,15 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show one item's whole life, with its entries in the transfer log."""
-    from transfer.audit.show import life
+    from transfer.audit.shard_search import life_in
     from transfer.model.identifiers import parse_item_id
 
     site = open_site(context, workspace)
     which = parse_item_id(item)
     with site.db.read() as tx:
         row = site.register.row(tx, which)
-        shown = life(tx, which)
         post = site.register.same_post(tx, row.campaign, row.post) if row.campaign and row.post else []
+    shown = life_in(shard_rows(site), which)
     if json:
         print_json({"item": item_facts(row), "entries": [entry.as_dict() for entry in shown]})
         return
@@ -153,6 +153,7 @@ def _circumstances(site: Site) -> Iterator[str]:
     """What keeps items from going on, whatever their states say."""
     from transfer.approvals.pausing import pause_in_force
     from transfer.cli.listing import said_time
+    from transfer.log_key import OVERDUE_ADVICE, is_overdue, kept_verifier, overdue_sentence
     from transfer.sandbox.profiles import kernel_support
     from transfer.settings import ValveMode
     from transfer.store.lock import who_holds
@@ -169,5 +170,8 @@ def _circumstances(site: Site) -> Iterator[str]:
         last = verified_last(tx)
     if last is not None:
         yield f"The log's {last.entries:,} entries were last verified in full {said_time(render_time(last.at))}."
+    kept = kept_verifier(site.workspace)
+    if kept is not None and is_overdue(site, kept):
+        yield f"{overdue_sentence(kept)} {OVERDUE_ADVICE}"
     if site.settings.valve.mode is ValveMode.PREFER and not kernel_support().complete:
         yield "The kernel does not enforce here that nothing comes back (valve.mode is «prefer»)."

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from transfer.cli.options import WorkspaceOption, open_site
+from transfer.cli.output import hint
 
 if TYPE_CHECKING:
+    from transfer.audit.notes import Ed25519Verifier
     from transfer.gateway import Gateway
     from transfer.sandbox.profiles import Support
     from transfer.wiring import Site
@@ -36,23 +39,26 @@ def gateway(
     """The gateway: everything but the device's side."""
     _die_with_parent()
     from transfer.assembly import build_gateway
-    from transfer.audit.keys import load_key
     from transfer.audit.receipt_files import prepare_folder
     from transfer.cli.live import Live
     from transfer.footing import Footing
+    from transfer.log_key import learn_verifier, load_signer
     from transfer.program_log import configure
     from transfer.retention import prune_old
     from transfer.rotation import settle
     from transfer.selfcheck import SelfCheck
     from transfer.store.lock import hold_workspace
-    from transfer.wiring import LOG_KEY
 
     configure()
     site = open_site(context, workspace)
     with hold_workspace(site.workspace.lock, clock=site.clock):
         _tell_begun()
-        settle(site)  # a new year's shard of the log, and what a crash left of one; a confined process writes no key
-        prune_old(site)
+        settle(
+            site, hint
+        )  # a new year's shard of the log, and what a crash left of one; a confined process writes no key
+        verifier = load_signer(site).verifier  # refuses before anything is started
+        learn_verifier(site)
+        _prune(site)
         live = Live(site, quiet=not show)  # looks for the demo's key, which a confined process cannot
         folders = [source.folder for source in site.settings.sources] + [site.settings.release.folder]
         prepare_folder(site.workspace.receipts, site.db)
@@ -60,10 +66,11 @@ def gateway(
         footing = Footing(folders, records=site.workspace.database)
         support = _confine_gateway(site)
         built = build_gateway(site, support=support, announce=live.announce, tell=live.tell, footing=footing)
-        verifier = load_key(site.workspace.keys / LOG_KEY).verifier
+        built.upkeep.prune_shards = partial(prune_old, site, built.publisher)
         built.selfcheck = SelfCheck(site=site, verifier=verifier, wait=built.condition.stopping.wait).round
         with built.running():
             live.greet(support)
+            _tell_overdue(site, verifier)
             _run(built, once=once)
 
 
@@ -122,6 +129,24 @@ def _confine_gateway(site: Site) -> Support:
         if site.settings.valve.mode is not ValveMode.PREFER:
             raise
         return kernel_support()
+
+
+def _prune(site: Site) -> None:
+    """At a start; where a backup is being made, the hourly upkeep does it later."""
+    from transfer.errors import Unavailable
+    from transfer.retention import prune_old
+
+    try:
+        prune_old(site)
+    except Unavailable as error:
+        hint(error.sentence)
+
+
+def _tell_overdue(site: Site, verifier: Ed25519Verifier) -> None:
+    from transfer.log_key import OVERDUE_ADVICE, is_overdue, overdue_sentence
+
+    if is_overdue(site, verifier):
+        hint(f"{overdue_sentence(verifier)} {OVERDUE_ADVICE}")
 
 
 def _run(built: Gateway, *, once: bool) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,12 +87,16 @@ def backup(
     destination: Path,
     clock: Clock,
     keys: bool = True,
+    leave_out: Collection[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> BackupReport:
     """Copies the workspace into `destination`, a new or empty folder outside of it; complete when this returns.
 
-    A crash in the middle leaves a folder without `backup.json`, which `restore` refuses. `progress` is called with
-    each path. Raises Misuse (the destination), Unavailable (the disk), Tampered (foreign things among our files).
+    `leave_out` names files in `keys/` that no backup is to have. The caller keeps others from switching or pruning the
+    log meanwhile. A crash in the middle leaves a folder without `backup.json`, which `restore` refuses. `progress` is
+    called with each path.
+
+    Raises Misuse (the destination), Unavailable (the disk), Tampered (foreign things among our files).
     """
     made_at = clock.now()
     _check_destination(destination, workspace)
@@ -109,7 +113,7 @@ def backup(
             copying.one(workspace.settings_file)
             copying.one(workspace.policy_file)
             if keys:
-                copying.tree(workspace.keys)
+                copying.tree(workspace.keys, leave_out=leave_out)
             return copying.finish(made_at, keys=keys)
         except BaseException:
             _empty(destination)
@@ -160,10 +164,11 @@ class _Copying:
             self._copied[relative] = copy_file(path, self._destination / relative)
             self._progress(relative)
 
-    def tree(self, folder: Path) -> None:
-        """Everything below a folder."""
+    def tree(self, folder: Path, *, leave_out: Collection[str]) -> None:
+        """Everything below a folder but these."""
         for path in files_below(folder, skip_temporaries=True):
-            self.one(folder / path)
+            if path not in leave_out:
+                self.one(folder / path)
 
     def blobs(self, folder: Path) -> None:
         """Blobs are copied while others come and expire; one that is not what its name says is left out."""
