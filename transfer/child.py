@@ -131,7 +131,7 @@ def media_hands() -> Hands:
             raw,
             output,
             format=request.format,
-            quality=request.quality,
+            recipe=request.recipe,
             limits=request.limits,
             decoded=kept.of(raw),
         )
@@ -152,7 +152,8 @@ def residue_hands() -> Hands:
         codecs.lookup(encoding)
 
     def look(request: ResidueRequest, clean: int) -> ResidueReply:
-        return ResidueReply(findings=residue.residue(clean, format=request.format))
+        findings, left = residue.prove(clean, format=request.format, encoded=request.encoded)
+        return ResidueReply(findings=findings, left=left)
 
     return Hands(residue=look)
 

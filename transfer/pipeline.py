@@ -128,7 +128,7 @@ class Line:
                 blobs=self.blobs,
                 scanner=self.scanner,
                 limits=self.policy.limits,
-                quality=self.policy.quality,
+                recipe=self.policy.recipe,
             )
         except Refusal as fault:
             return Unrebuilt(findings=(Finding(code=Code(fault.code)),))

@@ -78,7 +78,7 @@ def measure_latency(folder: Path, *, drops: int) -> Result:
 
 def policy_quality() -> int:
     """The quality with which the shipped policy has pictures written."""
-    return load_policy(TOP / "policies" / "university.toml").quality
+    return load_policy(TOP / "policies" / "university.toml").recipe.quality
 
 
 def bare_rate(paths: list[Path], quality: int) -> float:

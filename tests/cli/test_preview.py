@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.rooms import Room
-from transfer.disarm.residue import residue
+from transfer.disarm.residue import prove
 from transfer.model.media import Format
 
 
@@ -27,7 +27,7 @@ def test_a_picture_with_all_that_would_be_signed(studio: Room, tmp_path: Path) -
     with Image.open(out / facts["contact_sheet"]) as sheet:
         assert sheet.format == "JPEG"
     with (out / facts["contact_sheet"]).open("rb") as file:
-        assert residue(file.fileno(), format=Format.JPEG) == ()
+        assert prove(file.fileno(), format=Format.JPEG)[0] == ()
     page = (out / facts["page"]).read_text()
     for said in (facts["sha256"], facts["original_sha256"], facts["policy_sha256"], "EXIF, GPS", "open-day", "sam"):
         assert said in page

@@ -14,7 +14,7 @@ from PIL import Image
 from tests import samples
 from tests.disarm.tools import LIMITS
 from transfer.disarm.contact_sheet import ALONE, PICTURES, draw_sheet, warm
-from transfer.disarm.residue import residue
+from transfer.disarm.residue import prove
 from transfer.model.findings import Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, RebuildFacts
@@ -31,7 +31,7 @@ def drawn(
         facts, findings = draw_sheet(clean, out, format=form, limits=limits)
         if facts is None:
             return None, None, findings
-        assert residue(out, format=Format.JPEG) == ()
+        assert prove(out, format=Format.JPEG)[0] == ()
         picture = Image.open(io.BytesIO(os.pread(out, os.fstat(out).st_size, 0)))
         picture.load()
         return picture, facts, findings

@@ -24,6 +24,7 @@ from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format, MediaFacts, RebuildFacts
 from transfer.model.names import safe_name
+from transfer.model.recipe import Recipe
 from transfer.model.search import Search
 from transfer.model.states import Arrival, Arrived, Examined, Kind, Rebuilt, Spooled
 from transfer.sandbox.confine import ChildLimits
@@ -31,6 +32,8 @@ from transfer.sandbox.pool import Pool
 from transfer.sandbox.replies import RebuildReply, ResidueReply
 from transfer.sandbox.requests import Role
 from transfer.store.blobs import Blobs
+
+RECIPE = Recipe(quality=90)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +140,13 @@ def test_from_the_spool_to_a_clean_blob(
         )
         assert isinstance(known, Examined), known
         done = rebuild(
-            known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90
+            known,
+            child=child,
+            residue=residue,
+            blobs=blobs,
+            scanner=Scanners(NoScanner()),
+            limits=LIMITS,
+            recipe=RECIPE,
         )
     assert isinstance(done, Rebuilt), done
     with blobs.open_clean(done.clean.sha256) as stream:
@@ -152,7 +161,7 @@ def test_malware_in_the_rebuilt_file_is_no_clean_blob(media: Pool, residue: Pool
     with media.lease() as child:
         done = rebuild(
             examined(blobs, samples.jpeg()), child=child, residue=residue, blobs=blobs,
-            scanner=Scanners(Infected()), limits=LIMITS, quality=90,
+            scanner=Scanners(Infected()), limits=LIMITS, recipe=RECIPE,
         )  # fmt: skip
     assert isinstance(done, Unrebuilt)
     assert [finding.code for finding in done.findings] == [Code.MALWARE]
@@ -178,7 +187,7 @@ def test_a_lying_child_makes_no_clean_blob(
     child = ScriptedChild(content(), said)
     done = rebuild(
         examined(blobs, samples.jpeg()), child=child, residue=residue, blobs=blobs,
-        scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
+        scanner=Scanners(NoScanner()), limits=LIMITS, recipe=RECIPE,
     )  # fmt: skip
     assert isinstance(done, Unrebuilt)
     assert {finding.code for finding in done.findings} == {code}
@@ -190,7 +199,13 @@ def test_lost_packets_make_no_clean_blob(residue: Pool, blobs: Blobs) -> None:
     child = ScriptedChild(b"film", facts(Format.MP4, packets_in=10, packets_out=9))
     film = examined(blobs, samples.mp4(), form=Format.MP4)
     done = rebuild(
-        film, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90
+        film,
+        child=child,
+        residue=residue,
+        blobs=blobs,
+        scanner=Scanners(NoScanner()),
+        limits=LIMITS,
+        recipe=RECIPE,
     )
     assert isinstance(done, Unrebuilt)
     assert done.findings[0].detail["reason"] == "packets lost"
@@ -200,7 +215,7 @@ def test_what_the_child_found_is_passed_on(residue: Pool, blobs: Blobs) -> None:
     why = Finding(code=Code.REBUILD_FAILED, detail={"reason": "broken"})
     done = rebuild(
         examined(blobs, samples.jpeg()), child=ScriptedChild(b"", None, why), residue=residue, blobs=blobs,
-        scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
+        scanner=Scanners(NoScanner()), limits=LIMITS, recipe=RECIPE,
     )  # fmt: skip
     assert done == Unrebuilt(findings=(why,))
 
@@ -210,7 +225,7 @@ def test_a_full_disk_leaves_the_item_where_it_is(residue: Pool, blobs: Blobs) ->
     with pytest.raises(Unavailable, match="disk is full"):
         rebuild(
             examined(blobs, samples.jpeg()), child=ScriptedChild(b"", None, full), residue=residue, blobs=blobs,
-            scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
+            scanner=Scanners(NoScanner()), limits=LIMITS, recipe=RECIPE,
         )  # fmt: skip
 
 
@@ -220,7 +235,7 @@ def test_a_missing_original_is_tampering(residue: Pool, blobs: Blobs) -> None:
     with pytest.raises(Tampered):
         rebuild(
             known, child=ScriptedChild(b"", facts()), residue=residue, blobs=blobs,
-            scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
+            scanner=Scanners(NoScanner()), limits=LIMITS, recipe=RECIPE,
         )  # fmt: skip
 
 
@@ -234,7 +249,7 @@ def test_the_residue_child_gets_only_what_was_made(blobs: Blobs) -> None:
         def lease(self) -> Iterator[Watched]:
             yield self
 
-        def residue(self, clean: int, /, *, format: Format, seconds: float) -> ResidueReply:  # noqa: A002
+        def residue(self, clean: int, /, **_: object) -> ResidueReply:
             Watched.given = os.pread(clean, 1 << 20, 0)
             with pytest.raises(OSError, match="Bad file descriptor"):
                 os.write(clean, b"x")
@@ -243,7 +258,7 @@ def test_the_residue_child_gets_only_what_was_made(blobs: Blobs) -> None:
     made = samples.jpeg(exif=False)
     done = rebuild(
         examined(blobs, samples.jpeg()), child=ScriptedChild(made, facts()), residue=Watched(), blobs=blobs,
-        scanner=Scanners(NoScanner()), limits=LIMITS, quality=90,
+        scanner=Scanners(NoScanner()), limits=LIMITS, recipe=RECIPE,
     )  # fmt: skip
     assert isinstance(done, Rebuilt)
     assert Watched.given == made
@@ -255,12 +270,24 @@ def test_a_refusal_is_of_that_file_only(media: Pool, residue: Pool, blobs: Blobs
     tight = replace(LIMITS, pixels=10)
     with media.lease() as child:
         done = rebuild(
-            known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=tight, quality=90
+            known,
+            child=child,
+            residue=residue,
+            blobs=blobs,
+            scanner=Scanners(NoScanner()),
+            limits=tight,
+            recipe=RECIPE,
         )
     assert isinstance(done, Unrebuilt)
     assert [finding.code for finding in done.findings] == [Code.TOO_MANY_PIXELS]
     with media.lease() as child:
         done = rebuild(
-            known, child=child, residue=residue, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, quality=90
+            known,
+            child=child,
+            residue=residue,
+            blobs=blobs,
+            scanner=Scanners(NoScanner()),
+            limits=LIMITS,
+            recipe=RECIPE,
         )
     assert isinstance(done, Rebuilt)

@@ -17,6 +17,7 @@ from transfer.disarm.codec_headers import neutral_header
 from transfer.disarm.remake import remake
 from transfer.model.findings import Code
 from transfer.model.media import Format
+from transfer.model.recipe import Recipe
 
 
 def packets(content: bytes, *, kept: tuple[str, ...] = ("video", "audio")) -> list[tuple[str, int, str]]:
@@ -209,7 +210,7 @@ def test_noise_is_refused() -> None:
 def test_a_full_disk_is_not_the_films_fault() -> None:
     raw, out = os.memfd_create("raw"), os.open("/dev/full", os.O_RDWR)
     os.write(raw, samples.jpeg())
-    facts, findings = remake(raw, out, format=Format.JPEG, quality=90, limits=LIMITS)
+    facts, findings = remake(raw, out, format=Format.JPEG, recipe=Recipe(quality=90), limits=LIMITS)
     assert facts is None
     assert "world" in findings[0].detail
     os.close(out)
@@ -237,7 +238,7 @@ def test_memory_is_constant_and_the_time_short(tmp_path: object) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     raw = os.open(f"{tmp_path}/long.mp4", os.O_RDONLY)
     out = os.open(f"{tmp_path}/new.mp4", os.O_RDWR | os.O_CREAT)
-    facts, findings = remake(raw, out, format=Format.MP4, quality=90, limits=LIMITS)
+    facts, findings = remake(raw, out, format=Format.MP4, recipe=Recipe(quality=90), limits=LIMITS)
     assert facts is not None, findings
     assert facts.packets_in == facts.packets_out
     assert os.fstat(raw).st_size > 60 << 20

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from PIL import Image
 
 from transfer.disarm.remake import remake, warm
-from transfer.disarm.residue import residue
+from transfer.disarm.residue import prove
 from transfer.model.findings import Finding
 from transfer.model.limits import MediaLimits
-from transfer.model.media import Format, RebuildFacts
+from transfer.model.media import Family, Format, RebuildFacts
+from transfer.model.recipe import Films, Recipe
 
 LIMITS = MediaLimits(
     image_bytes=64 << 20,
@@ -29,13 +30,20 @@ warm()
 
 
 def try_remake(
-    content: bytes, form: Format, *, quality: int = 90, limits: MediaLimits = LIMITS, decoded: Image.Image | None = None
+    content: bytes,
+    form: Format,
+    *,
+    quality: int = 90,
+    limits: MediaLimits = LIMITS,
+    decoded: Image.Image | None = None,
+    **words: Colour | Films | Decode,
 ) -> tuple[bytes, RebuildFacts | None, tuple[Finding, ...]]:
     """What the MEDIA child does: the new bytes, the facts, the findings."""
     raw, out = os.memfd_create("raw"), os.memfd_create("out")
     try:
         os.write(raw, content)
-        facts, findings = remake(raw, out, format=form, quality=quality, limits=limits, decoded=decoded)
+        recipe = Recipe(quality=quality, **words)  # type: ignore[arg-type]  # the words of a recipe
+        facts, findings = remake(raw, out, format=form, recipe=recipe, limits=limits, decoded=decoded)
         return os.pread(out, os.fstat(out).st_size, 0), facts, findings
     finally:
         os.close(raw)
@@ -47,16 +55,17 @@ def remade(content: bytes, form: Format, **options: object) -> tuple[bytes, Rebu
     made, facts, findings = try_remake(content, form, **options)  # type: ignore[arg-type]  # passed on as they are
     assert facts is not None, findings
     assert findings == ()
-    assert residues(made, facts.format) == ()
+    encoded = options.get("films") is Films.ENCODE and facts.format.family is Family.VIDEO
+    assert residues(made, facts.format, encoded=encoded) == ()
     return made, facts
 
 
-def residues(content: bytes, form: Format) -> tuple[Finding, ...]:
+def residues(content: bytes, form: Format, *, encoded: bool = False) -> tuple[Finding, ...]:
     """What the RESIDUE child does."""
     clean = os.memfd_create("clean")
     try:
         os.write(clean, content)
-        return residue(clean, format=form)
+        return prove(clean, format=form, encoded=encoded)[0]
     finally:
         os.close(clean)
 

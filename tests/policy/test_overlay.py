@@ -13,6 +13,7 @@ from tests.policy.evidence import UNIVERSITY, evidence, evidences, found, scanne
 from tests.policy.files import OVERLAY, RULE, loaded, misuse, with_rule
 from transfer.errors import Misuse
 from transfer.model.findings import Code, ScanAnswer, WaitingFor
+from transfer.model.recipe import Colour, Decode, Films, Recipe
 from transfer.policy.decide import decide
 from transfer.policy.overlay import tighten
 from transfer.policy.overlay_document import OverlayPolicy
@@ -112,7 +113,7 @@ def test_markings_are_added(tmp_path: Path) -> None:
 
 def test_neutral_values_may_go_either_way(tmp_path: Path) -> None:
     site = loaded(tmp_path, OVERLAY + "[rebuild]\njpeg_quality = 80\n[retention]\nraw_days = 365\nclean_days = 0\n")
-    assert (site.quality, site.retention.raw_days, site.retention.clean_days) == (80, 365, 0)
+    assert (site.recipe.quality, site.retention.raw_days, site.retention.clean_days) == (80, 365, 0)
 
 
 def test_a_site_on_first_run_can_ask_for_the_scanner_again(tmp_path: Path) -> None:
@@ -170,3 +171,16 @@ def test_whatever_loads_is_at_least_as_strict(text: str, given_evidence: Evidenc
         assert after.waiting_for is not WaitingFor.APPROVAL
     assert site.limits.video_bytes <= UNIVERSITY.limits.video_bytes
     assert site.approval.quorum >= UNIVERSITY.approval.quorum
+
+
+def test_the_way_films_are_made_anew_may_become_stricter_only(tmp_path: Path) -> None:
+    strict = OVERLAY + '[rebuild]\nfilms = "encode"\ndecode = "all"\n'
+    site = loaded(tmp_path, strict + 'colour = "srgb"\n')
+    assert site.recipe == Recipe(
+        quality=UNIVERSITY.recipe.quality, colour=Colour.SRGB, films=Films.ENCODE, decode=Decode.ALL
+    )
+    base = loaded(tmp_path, strict)
+    for change, said in (('films = "copy"', "as somebody else wrote them"), ('decode = "sample"', "nobody decoded")):
+        document = Document(f"{OVERLAY}[rebuild]\n{change}\n", source="policy.toml")
+        with pytest.raises(Misuse, match=said):
+            tighten(base, document.parse(OverlayPolicy), document)

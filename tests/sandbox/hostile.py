@@ -221,7 +221,7 @@ def _examine(request: ExamineRequest, raw: int, kept: Kept) -> ExamineReply:
 
 
 def _rebuild(request: RebuildRequest, raw: int, output: int, kept: Kept) -> RebuildReply:
-    deed = request.quality
+    deed = request.recipe.quality
     os.write(output, b"made of " + os.read(raw, 100))
     if deed == 2:  # keeps a way to change it afterwards
         hidden = os.dup(output)

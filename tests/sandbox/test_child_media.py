@@ -15,6 +15,7 @@ pytest.importorskip("transfer.disarm.residue")
 from tests import samples
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format
+from transfer.model.recipe import Recipe
 from transfer.model.search import Search
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
@@ -76,7 +77,7 @@ def test_no_step_meets_the_confinement(pools: tuple[Pool, Pool], tmp_path: Path,
             assert suffix in examined.media.format.suffixes
             assert examined.tools
             kind = examined.media.format
-            rebuilt = child.rebuild(raw, output, format=kind, quality=90, limits=LIMITS, seconds=30)
+            rebuilt = child.rebuild(raw, output, format=kind, recipe=Recipe(quality=90), limits=LIMITS, seconds=30)
         assert rebuilt.facts is not None, rebuilt.findings
         assert os.fstat(output).st_size > 0
         with residue.lease() as child:

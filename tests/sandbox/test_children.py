@@ -10,6 +10,7 @@ import pytest
 from tests.sandbox.conftest import LIMITS, PoolMaker
 from transfer.model.findings import Code
 from transfer.model.media import Format
+from transfer.model.recipe import Recipe
 from transfer.model.search import Search
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault
@@ -123,7 +124,7 @@ def test_a_child_that_says_more_than_asked_is_thrown_away(make_pool: PoolMaker, 
 
 
 def rebuild(child: LeasedChild, raw: int, output: int, deed: int) -> None:
-    child.rebuild(raw, output, format=Format.PNG, quality=deed, limits=LIMITS, seconds=10)
+    child.rebuild(raw, output, format=Format.PNG, recipe=Recipe(quality=deed), limits=LIMITS, seconds=10)
 
 
 def test_a_child_writes_its_output_and_the_raw_file_stays(make_pool: PoolMaker, raw: int, output: int) -> None:

@@ -18,6 +18,7 @@ from tests.sandbox.forks import tried
 from transfer.errors import Misuse, Unavailable
 from transfer.model.findings import Code
 from transfer.model.media import Format
+from transfer.model.recipe import Recipe
 from transfer.model.search import Search
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.faults import ChildFault
@@ -284,7 +285,8 @@ def test_a_confined_gateway_keeps_its_pool(tmp_path: Path) -> None:
                 try:
                     with pool.lease() as child:
                         child.examine(raw, suffix=deed, limits=LIMITS, search=Search(), seconds=0.5)
-                        child.rebuild(raw, output, format=Format.PNG, quality=1, limits=LIMITS, seconds=5)
+                        recipe = Recipe(quality=1)
+                        child.rebuild(raw, output, format=Format.PNG, recipe=recipe, limits=LIMITS, seconds=5)
                     answers.append("good")
                 except ChildFault as fault:
                     answers.append(fault.code)

@@ -14,6 +14,7 @@ from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import MOST_FRAMES, Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts, RebuildFacts, StreamFacts
+from transfer.model.recipe import Colour, Decode, Films, Recipe
 from transfer.model.search import Label, PersonalKind, Search
 from transfer.sandbox.replies import (
     ExamineReply,
@@ -91,8 +92,15 @@ EXAMINE = st.builds(
     search=SEARCH,
     fingerprint=st.booleans(),
 )
-REBUILD = st.builds(RebuildRequest, format=st.sampled_from(Format), quality=st.integers(1, 100), limits=LIMITS)
-RESIDUE = st.builds(ResidueRequest, format=st.sampled_from(Format))
+RECIPES = st.builds(
+    Recipe,
+    quality=st.integers(1, 100),
+    colour=st.sampled_from(Colour),
+    films=st.sampled_from(Films),
+    decode=st.sampled_from(Decode),
+)
+REBUILD = st.builds(RebuildRequest, format=st.sampled_from(Format), recipe=RECIPES, limits=LIMITS)
+RESIDUE = st.builds(ResidueRequest, format=st.sampled_from(Format), encoded=st.booleans())
 SCAN = st.builds(ScanRequest, size=NUMBERS)
 SHEET = st.builds(SheetRequest, format=st.sampled_from(Format), limits=LIMITS)
 GAVE_UP = st.builds(GaveUp, failure=st.sampled_from(Failure), detail=TEXTS)
@@ -104,7 +112,7 @@ def _limits() -> MediaLimits:
 
 ASKED: dict[str, Request] = {
     "examine": ExamineRequest(suffix=".jpg", limits=_limits(), search=Search(), fingerprint=True),
-    "rebuild": RebuildRequest(format=Format.JPEG, quality=90, limits=_limits()),
+    "rebuild": RebuildRequest(format=Format.JPEG, recipe=Recipe(quality=90), limits=_limits()),
     "residue": ResidueRequest(format=Format.JPEG),
     "sheet": SheetRequest(format=Format.JPEG, limits=_limits()),
     "scan": ScanRequest(size=5),
@@ -121,7 +129,8 @@ EXAMINED = st.builds(
     fingerprints=PRINTS,
 ) | st.builds(ExamineReply, media=st.none(), findings=FINDINGS.filter(bool), tools=st.just({}))
 REMADE = st.builds(RebuildReply, facts=REBUILT, findings=FINDINGS)
-RESIDUES = st.builds(ResidueReply, findings=FINDINGS)
+LEFT = st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=120), max_size=32).map(tuple)
+RESIDUES = st.builds(ResidueReply, findings=FINDINGS, left=LEFT)
 SCANNED = st.builds(ScanReply, matches=st.lists(TEXTS, max_size=5).map(tuple), rules=st.sampled_from(["0" * 64, ""]))
 EXCHANGES = st.one_of(
     st.tuples(st.just("examine"), EXAMINED | GAVE_UP),

@@ -19,6 +19,7 @@ from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, RebuildFacts
+from transfer.model.recipe import Recipe
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -46,7 +47,7 @@ def is_animated_png(untrusted: bytes) -> bool:
     return False
 
 
-def remake_animated_png(untrusted: bytes, limits: MediaLimits) -> tuple[bytes, RebuildFacts]:
+def remake_animated_png(untrusted: bytes, limits: MediaLimits, recipe: Recipe) -> tuple[bytes, RebuildFacts]:
     """The new file and what it is. Raises Refusal, and ValueError or OSError for a broken one."""
     parts = _parts(untrusted)
     width, height = struct.unpack_from(">II", parts.header)
@@ -60,7 +61,7 @@ def remake_animated_png(untrusted: bytes, limits: MediaLimits) -> tuple[bytes, R
     body, sequence, duration, hidden, profile = [], 0, 0, False, None
     for number, (control, data) in enumerate(parts.frames):
         size = struct.unpack_from(">II", control, 4) if control else (width, height)
-        picture, profile = settled_colour(_decode(parts, size, data).convert(mode), parts.profile)
+        picture, profile = settled_colour(_decode(parts, size, data).convert(mode), parts.profile, recipe.colour)
         picture, bared = without_hidden_colour(picture)
         hidden = hidden or bared
         if control is not None:

@@ -19,6 +19,7 @@ from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, RebuildFacts
+from transfer.model.recipe import Recipe
 
 _ALPHA, _ANIMATION, _PROFILE = 0x10, 0x02, 0x20
 _PICTURE = (b"ALPH", b"VP8 ", b"VP8L")
@@ -48,7 +49,7 @@ def is_lossless_webp(untrusted: bytes) -> bool:
     return False
 
 
-def remake_animated_webp(untrusted: bytes, limits: MediaLimits, quality: int) -> tuple[bytes, RebuildFacts]:
+def remake_animated_webp(untrusted: bytes, limits: MediaLimits, recipe: Recipe) -> tuple[bytes, RebuildFacts]:
     """The new file and what it is. Raises Refusal, and ValueError or OSError for a broken one."""
     parts = _parts(untrusted)
     width, height = (1 + int.from_bytes(untrusted[at : at + 3], "little") for at in (24, 27))
@@ -66,11 +67,11 @@ def remake_animated_webp(untrusted: bytes, limits: MediaLimits, quality: int) ->
         if left + across > width or top + down > height:
             raise Refusal("A frame lies outside the picture.", code=Code.REBUILD_FAILED)
         picture, lossless = _decode(raw, (across, down))
-        picture, profile = settled_colour(picture, parts.profile)
+        picture, profile = settled_colour(picture, parts.profile, recipe.colour)
         picture, bared = without_hidden_colour(picture)
         hidden, alpha = hidden or bared, alpha or picture.mode == "RGBA"
         duration += int.from_bytes(raw[12:15], "little")
-        body.append(_chunk(b"ANMF", raw[:15] + bytes([raw[15] & 3]) + _encode(picture, lossless, quality)))
+        body.append(_chunk(b"ANMF", raw[:15] + bytes([raw[15] & 3]) + _encode(picture, lossless, recipe.quality)))
     flags = _ANIMATION | (_ALPHA if alpha else 0) | (_PROFILE if profile else 0)
     head = _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + untrusted[24:30])
     if profile:

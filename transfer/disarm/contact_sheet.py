@@ -28,6 +28,7 @@ from transfer.errors import Refusal
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format, RebuildFacts
+from transfer.model.recipe import Colour
 
 PICTURES = 12
 COLUMNS = 3
@@ -109,7 +110,7 @@ def _stills(content: bytes, limits: MediaLimits) -> Iterator[Shown]:
     for number in _spread(frames):
         picture.seek(number)
         picture.load()
-        pixels, _profile = settled_colour(picture, picture.info.get("icc_profile"))
+        pixels, _profile = settled_colour(picture, picture.info.get("icc_profile"), Colour.SRGB)
         yield f"picture {number + 1} of {frames}", _fitted(over_white(pixels), ALONE if frames == 1 else TILE)
 
 

@@ -30,6 +30,7 @@ from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, RebuildFacts
+from transfer.model.recipe import Recipe
 
 _PLUGIN = {
     Format.JPEG: ("JPEG", "MPO"),
@@ -78,7 +79,7 @@ def warm() -> None:
 
 
 def remake_image(
-    untrusted: bytes, *, form: Format, quality: int, limits: MediaLimits, decoded: Image.Image | None = None
+    untrusted: bytes, *, form: Format, recipe: Recipe, limits: MediaLimits, decoded: Image.Image | None = None
 ) -> tuple[bytes, RebuildFacts]:
     """The new file and what it is. Raises Refusal, and whatever a decoder raises for a broken file."""
     seen = traces(untrusted, form)
@@ -86,13 +87,13 @@ def remake_image(
         return remake_gif(untrusted, limits)
     if form is Format.WEBP and is_animated_webp(untrusted):
         _refuse_turned(untrusted, form)
-        content, facts = remake_animated_webp(untrusted, limits, quality)
+        content, facts = remake_animated_webp(untrusted, limits, recipe)
     elif form is Format.PNG and is_animated_png(untrusted):
         _refuse_turned(untrusted, form)
-        content, facts = remake_animated_png(untrusted, limits)
+        content, facts = remake_animated_png(untrusted, limits, recipe)
     else:
         picture = _loaded(untrusted, form, limits) if decoded is None else decoded
-        content, facts = _remake_still(untrusted, picture, form=form, quality=quality)
+        content, facts = _remake_still(untrusted, picture, form=form, recipe=recipe)
     return content, _with_removed(facts, seen)
 
 
@@ -114,7 +115,9 @@ def _loaded(untrusted: bytes, form: Format, limits: MediaLimits) -> Image.Image:
     return picture
 
 
-def _remake_still(untrusted: bytes, picture: Image.Image, *, form: Format, quality: int) -> tuple[bytes, RebuildFacts]:
+def _remake_still(
+    untrusted: bytes, picture: Image.Image, *, form: Format, recipe: Recipe
+) -> tuple[bytes, RebuildFacts]:
     source = _source(picture, form)
     notes: list[str] = ["16-bit depth"] if form is Format.PNG and _deep_colour(untrusted) else []
     if source.frames > 1 and form in {Format.HEIC, Format.AVIF}:
@@ -122,7 +125,7 @@ def _remake_still(untrusted: bytes, picture: Image.Image, *, form: Format, quali
     target = _WRITTEN_AS.get(form, form)
     if source.transparency is not None and picture.mode in {"1", "L", "RGB"}:
         picture = picture.convert("LA" if picture.mode == "L" else "RGBA")  # one colour was declared transparent
-    pixels, profile = settled_colour(picture, source.profile)
+    pixels, profile = settled_colour(picture, source.profile, recipe.colour)
     pixels, hidden = without_hidden_colour(pixels)
     if hidden:
         notes.append("colour beneath full transparency")
@@ -132,13 +135,13 @@ def _remake_still(untrusted: bytes, picture: Image.Image, *, form: Format, quali
     pixels = upright(_in_mode(pixels, target, source.transparency), source.turn)
     if target is Format.WEBP:
         options: dict[str, object] = {"lossless": is_lossless_webp(untrusted), "exact": True}
-        options["quality"] = 50 if options["lossless"] else quality  # for a lossless one it means effort
+        options["quality"] = 50 if options["lossless"] else recipe.quality  # for a lossless one it means effort
     elif target is Format.PNG:
         options = _png_options(pixels, source, profile)
     elif target is Format.AVIF:
-        options = {"quality": quality, "speed": _AVIF_SPEED, "max_threads": 1, "autotiling": False}
+        options = {"quality": recipe.quality, "speed": _AVIF_SPEED, "max_threads": 1, "autotiling": False}
     else:
-        options = {"quality": quality, "subsampling": source.sampling}
+        options = {"quality": recipe.quality, "subsampling": source.sampling}
     if profile is not None:
         options["icc_profile"] = profile
     # Pillow's writers fall back on what the reader left here (comments, profiles): nothing of it may pass.

@@ -11,6 +11,7 @@ import io
 from PIL import Image, ImageChops, ImageCms
 
 from transfer.disarm.colour import MAX_PROFILE, neutral_profile
+from transfer.model.recipe import Colour
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,13 +40,13 @@ def upright(picture: Image.Image, turn: int) -> Image.Image:
     return picture.transpose(_TURNS[turn]) if turn in _TURNS else picture
 
 
-def settled_colour(picture: Image.Image, profile: object) -> tuple[Image.Image, bytes | None]:
+def settled_colour(picture: Image.Image, profile: object, colour: Colour) -> tuple[Image.Image, bytes | None]:
     """The picture with the neutral profile it still needs, or its pixels converted to sRGB and None.
 
     `profile` is what the file carried, bytes or nothing. A simple profile is made anew (`colour.py`); one that is not
-    simple (tables, CMYK) is applied to the pixels; a broken one is dropped.
+    simple (tables, CMYK) is applied to the pixels, as every one is if the policy wants sRGB; a broken one is dropped.
     """
-    if isinstance(profile, bytes) and profile and picture.mode != "CMYK":
+    if isinstance(profile, bytes) and profile and colour is Colour.KEEP and picture.mode != "CMYK":
         grey = picture.mode in {"1", "L", "LA", "I", "I;16"}
         neutral = neutral_profile(profile, grey=grey)
         if neutral is not None:

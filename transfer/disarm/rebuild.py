@@ -24,6 +24,7 @@ from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import Sha256
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format, MediaFacts, RebuildFacts
+from transfer.model.recipe import Films, Recipe
 from transfer.model.states import CleanBlob, Examined, Rebuilt
 from transfer.sandbox.replies import RebuildReply, ResidueReply
 
@@ -46,7 +47,7 @@ class Rebuilder(Protocol):
         /,
         *,
         format: Format,  # noqa: A002 - the word of the wire protocol
-        quality: int,
+        recipe: Recipe,
         limits: MediaLimits,
         seconds: float,
     ) -> RebuildReply:
@@ -61,7 +62,15 @@ class Rebuilder(Protocol):
 class ResidueReader(Protocol):
     """A leased RESIDUE child, as far as this station needs it."""
 
-    def residue(self, clean: int, /, *, format: Format, seconds: float) -> ResidueReply:  # noqa: A002 - as above
+    def residue(
+        self,
+        clean: int,
+        /,
+        *,
+        format: Format,  # noqa: A002 - as above
+        seconds: float,
+        encoded: bool = False,
+    ) -> ResidueReply:
         """Raises ChildFault, Unavailable."""
         ...
 
@@ -132,7 +141,7 @@ def rebuild(
     blobs: Blobs,
     scanner: Scanners,
     limits: MediaLimits,
-    quality: int,
+    recipe: Recipe,
 ) -> Rebuilt | Unrebuilt:
     """The clean blob with what was done and found, or why there is none.
 
@@ -145,7 +154,7 @@ def rebuild(
         draft = stack.enter_context(blobs.draft())
         seconds = _seconds(raw.size)
         reply = child.rebuild(
-            original.fileno(), draft.descriptor, format=form, quality=quality, limits=limits, seconds=seconds
+            original.fileno(), draft.descriptor, format=form, recipe=recipe, limits=limits, seconds=seconds
         )
         _blame_the_world(reply.findings)
         draft.close()
@@ -156,10 +165,11 @@ def rebuild(
             child.discard()
             return Unrebuilt(findings=doubts)
         with residue.lease() as reader:
-            left = reader.residue(made.fileno(), format=reply.facts.format, seconds=_seconds(size)).findings
-        if left:
+            encoded = reply.facts.format.family is Family.VIDEO and recipe.films is Films.ENCODE
+            proof = reader.residue(made.fileno(), format=reply.facts.format, encoded=encoded, seconds=_seconds(size))
+        if proof.findings:
             child.discard()
-            return Unrebuilt(findings=left)
+            return Unrebuilt(findings=proof.findings)
         made.seek(0)
         scans = scanner.scan(made, size)
         if scans[-1].answer is ScanAnswer.INFECTED:
@@ -167,7 +177,14 @@ def rebuild(
             return Unrebuilt(findings=(Finding(code=Code.MALWARE, detail=_threat(scans[-1])),), scans=scans)
         clean = draft.keep(reply.facts.format)
         blobs.done_with(original)
-    return Rebuilt(examined=examined, clean=clean, rebuild=reply.facts, findings=reply.findings, scans=scans)
+    return Rebuilt(
+        examined=examined,
+        clean=clean,
+        rebuild=reply.facts,
+        findings=reply.findings,
+        scans=scans,
+        left=proof.left,
+    )
 
 
 def _seconds(size: int) -> float:

@@ -1,6 +1,6 @@
 """The writing child's one entry: a raw file on one descriptor becomes a new file on another, or findings say why not.
 
-What enters: two descriptors, the format that inspection found, the policy's limits and the quality; perhaps the picture
+What enters: two descriptors, the format that inspection found, the policy's limits and the recipe; perhaps the picture
 that inspection has just decoded from the same file. What leaves: facts and findings. The facts are claims of a process
 that has seen hostile bytes: the gateway hashes the output itself and has another process read it.
 """
@@ -29,6 +29,7 @@ from transfer.errors import Refusal
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format, RebuildFacts
+from transfer.model.recipe import Recipe
 
 DISK_FULL = "disk-full"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -65,7 +66,7 @@ def remake(
     out: int,
     *,
     format: Format,  # noqa: A002 - the word of the wire protocol
-    quality: int,
+    recipe: Recipe,
     limits: MediaLimits,
     decoded: object | None = None,
 ) -> tuple[RebuildFacts | None, tuple[Finding, ...]]:
@@ -76,7 +77,7 @@ def remake(
     """
     picture = decoded if isinstance(decoded, Image.Image) else None
     try:
-        return _remake(raw, out, form=format, quality=quality, limits=limits, picture=picture), ()
+        return _remake(raw, out, form=format, recipe=recipe, limits=limits, picture=picture), ()
     except Refusal as refusal:
         return None, (_finding(Code(refusal.code), refusal.sentence),)
     except OutputFault as fault:
@@ -91,7 +92,7 @@ def remake(
 
 
 def _remake(
-    raw: int, out: int, *, form: Format, quality: int, limits: MediaLimits, picture: Image.Image | None
+    raw: int, out: int, *, form: Format, recipe: Recipe, limits: MediaLimits, picture: Image.Image | None
 ) -> RebuildFacts:
     if form.family is Family.VIDEO:
         if os.fstat(raw).st_size > limits.video_bytes:
@@ -101,7 +102,7 @@ def _remake(
         content, facts = remake_text(read_whole(raw, limit=limits.text_bytes), form=form, limits=limits)
     else:
         untrusted = read_whole(raw, limit=limits.image_bytes)
-        content, facts = remake_image(untrusted, form=form, quality=quality, limits=limits, decoded=picture)
+        content, facts = remake_image(untrusted, form=form, recipe=recipe, limits=limits, decoded=picture)
     write_whole(out, content)
     return facts
 

@@ -1,6 +1,7 @@
 """The proof that nothing but a picture, a film or a text is left in what was rebuilt.
 
-What enters: a descriptor of a rebuilt file and the format that it must have. What leaves: findings; none means proven.
+What enters: a descriptor of a rebuilt file and the format that it must have. What leaves: findings, and none means
+proven; and a list of what is there, for the people who approve and audit.
 It runs in a process that has never seen raw bytes, and shares no code with the modules that write. Every file is walked
 from its first to its last byte by a list of what may be there; whatever is not on the list is a residue.
 """
@@ -49,17 +50,24 @@ _FAULTS = (
 )
 
 
-def residue(descriptor: int, *, format: Format) -> tuple[Finding, ...]:  # noqa: A002 - the word of the wire protocol
-    """At most 16 findings RESIDUE with `where`, `what` and `at` (offset in bytes, or line of a text). Never raises."""
-    report = Report()
+def prove(
+    descriptor: int,
+    *,
+    format: Format,  # noqa: A002 - the word of the wire protocol
+    encoded: bool = False,
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """At most 16 findings RESIDUE with `where`, `what` and `at` (offset in bytes, or line of a text); and what is
+    there, in at most 32 lines of printable ASCII. `encoded`: the film's packets are our own too. Never raises.
+    """
+    report = Report(encoded=encoded)
     reader = _READERS.get(format)
     if reader is None:
         report.note("file", f"we never write {format.value}")
-        return report.findings()
+        return report.findings(), ()
     try:
         reader(View(descriptor), report)
     except Broken as broken:
         report.note(broken.where, broken.what, broken.at)
     except _FAULTS as fault:
         report.note("file", f"it could not be read to its end: {type(fault).__name__}")
-    return report.findings()
+    return report.findings(), report.left()

@@ -121,12 +121,18 @@ def _codec(body: bytes) -> bool:
     return len(body) == 4 or (len(body) > 6 and body[4] & 0x78 == 0x08 and len(body) == 6 + body[5])
 
 
+def _extent(view: View, box: Box, report: Report) -> None:
+    body = box.body(view)
+    report.unless(len(body) == 12, box.where, "it holds more or other than it must", box.start)
+    report.tell(f"picture: AVIF, {int.from_bytes(body[4:8], 'big')} x {int.from_bytes(body[8:12], 'big')}")
+
+
 def _sized(size: int) -> Check:
     return holding(lambda body: len(body) == size)
 
 
 _PROPERTIES: dict[bytes, Check] = {
-    b"ispe": _sized(12),
+    b"ispe": _extent,
     b"pixi": holding(lambda body: len(body) > 4 and len(body) == 5 + body[4] and body[:4] == bytes(4)),
     b"av1C": holding(_codec),
     b"colr": _colour,

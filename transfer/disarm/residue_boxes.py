@@ -67,6 +67,7 @@ def walk(
             continue
         report.unless(box.kind in several or box.kind not in met, box.where, "it stands there twice", box.start)
         met.setdefault(box.kind, []).append(box)
+        report.saw("boxes", four(box.kind))
         check(view, box, report)
     return met
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 
 from transfer.disarm.residue_boxes import Box, Check, boxes, holding, walk
+from transfer.disarm.residue_samples import Track
 from transfer.disarm.residue_view import Report, View
 
 _PICTURES = (b"avc1", b"avc3", b"hvc1", b"hev1", b"vp08", b"vp09", b"av01", b"dvh1", b"dvhe")
@@ -19,20 +20,23 @@ _COLOUR = (137, 144, 147)  # the only supplemental information allowed in an H.2
 _DESCRIPTORS = {3: "stream", 4: "decoder", 5: "header", 6: "sync"}
 
 
-def read_entries(view: View, box: Box, report: Report, *, handler: bytes) -> None:
-    """Notes everything unexpected. Raises Broken where the boxes do not hold together."""
+def read_entries(view: View, box: Box, report: Report, track: Track) -> None:
+    """Notes everything unexpected, and the codec in the track. Raises Broken where the boxes do not hold together."""
     head = view.take(box.content, 8, box.where)
     entries = list(boxes(view, box.content + 8, box.end))
     if head != b"\0\0\0\0\0\0\0\1" or len(entries) != 1:
         report.note(box.where, "it does not have one entry", box.start)
         return
     entry = entries[0]
-    fixed = 78 if handler == b"vide" else 28
+    fixed = 78 if track.handler == b"vide" else 28
     start = view.take(entry.content, fixed, entry.where)
-    if handler == b"vide":
+    track.entry = entry.kind
+    if track.handler == b"vide":
         known = entry.kind in _PICTURES and _picture_fields(start)
+        track.shape = "{} x {}".format(*struct.unpack_from(">HH", start, 24))
     else:
         known = entry.kind in _SOUNDS and _sound_fields(start)
+        track.shape = "{} channels, {} Hz".format(*struct.unpack_from(">H6xH", start, 16))
     report.unless(known, entry.where, "it is no known codec, or holds a name", entry.start)
     walk(view, entry.content + fixed, entry.end, report, _CHECKS, several=frozenset())
 

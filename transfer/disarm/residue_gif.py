@@ -19,20 +19,27 @@ def read_gif(view: View, report: Report) -> None:
     if content[:6] != b"GIF89a" or len(content) < 13:
         raise Broken("start", "it is not a GIF", 0)
     report.unless(content[12] == 0, "screen", "it states an aspect", 12)
+    width, height = (int.from_bytes(content[at : at + 2], "little") for at in (6, 8))
+    report.tell(f"picture: GIF, {width} x {height}")
+    if content[10] & 0x80:
+        report.saw("blocks", "palette")
     at = 13 + _palette(content[10])
     pictures = loops = 0
     waiting = False  # for the image that a control extension speaks of
     while (kind := _exactly(content, at, 1)) != b";":
         if kind == b",":
             end = _image(content, at, report)
+            report.saw("blocks", "image")
             pictures += 1
             waiting = False
         elif kind == b"!" and _exactly(content, at + 1, 1) == b"\xf9":
             end = _control(content, at, report)
+            report.saw("blocks", "control")
             report.unless(not waiting, "control", "it stands there twice", at)
             waiting = True
         elif kind == b"!":
             end = _extension(content, at, report)
+            report.saw("blocks", "NETSCAPE2.0 loop")
             loops += 1
         else:
             raise Broken("block", "no known block", at)

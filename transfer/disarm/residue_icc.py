@@ -39,6 +39,7 @@ def read_profile(profile: bytes, report: Report, at: int) -> None:
     if count != len(_TAGS[space]) or 132 + 12 * count > len(profile):
         report.note(where, "its table of tags is not as expected", at + 128)
         return
+    report.tell(f"colour profile: {'grey' if space == b'GRAY' else 'RGB'}, {count} tags, {len(profile)} bytes")
     used: set[tuple[int, int]] = set()
     names = set()
     for number in range(count):

@@ -52,6 +52,7 @@ def _judge(marker: int, body: bytes, seen: set[int], report: Report, at: int) ->
     where = f"segment {marker:02x}"
     if marker in (0xE0, 0xE2, 0xEE, 0xC0, 0xC1, 0xC2, 0xDD):
         report.unless(marker not in seen, where, "it stands there twice", at)
+    report.saw("segments", _NAMES.get(marker, where))
     if marker == 0xE2 and body.startswith(_PROFILE):
         read_profile(body[len(_PROFILE) :], report, at)
         return
@@ -60,6 +61,9 @@ def _judge(marker: int, body: bytes, seen: set[int], report: Report, at: int) ->
         report.note(where, "this segment is not allowed", at)
     elif not check(body):
         report.note(where, "it holds more or other than it must", at)
+    elif marker in _PROCESSES:
+        height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+        report.tell(f"picture: JPEG, {width} x {height}, {body[5]} channels, {_PROCESSES[marker]}")
 
 
 def _jfif(body: bytes) -> bool:
@@ -96,6 +100,19 @@ def _restart(body: bytes) -> bool:
     return len(body) == 2
 
 
+_PROCESSES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
+_NAMES = {
+    0xE0: "APP0 JFIF",
+    0xE2: "APP2 colour profile",
+    0xEE: "APP14 Adobe",
+    0xDB: "DQT",
+    0xC4: "DHT",
+    0xC0: "SOF0",
+    0xC1: "SOF1",
+    0xC2: "SOF2",
+    0xDA: "SOS",
+    0xDD: "DRI",
+}
 _CHECKS = {
     0xE0: _jfif,
     0xEE: _adobe,

@@ -3,7 +3,8 @@
 What enters: a rebuilt MP4. What leaves: notes in the report.
 Allowed: ftyp, moov, free filled with zeros, one mdat of which every byte belongs to a sample (`residue_samples`); one
 video track and at most one audio track; no dates, the language `und`, the two handler names below, no compressor's
-name; no udta, meta, uuid, chapters or further tracks. Media data is skipped, never read.
+name; no udta, meta, uuid, chapters or further tracks. Media data is read only of films whose packets are our own too
+(`residue_units`).
 Source: ISO/IEC 14496-12; 14496-14 (esds) and 14496-15 (avcC, hvcC).
 """
 
@@ -14,6 +15,7 @@ import struct
 from transfer.disarm.residue_boxes import Box, anything, exactly, holding, only_zeros, require, walk
 from transfer.disarm.residue_entries import read_entries
 from transfer.disarm.residue_samples import Track, check_coverage
+from transfer.disarm.residue_units import check_packets
 from transfer.disarm.residue_view import Report, View
 
 _NO_TRACKS: frozenset[bytes] = frozenset()
@@ -21,6 +23,12 @@ _BRANDS = {b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"avc1", b"av01", b"mp41
 _UNITY = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _TURNS = {
     (a, b, c, d) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1) for d in (-1, 0, 1) if a * d != b * c
+}
+_SAID_TURNS = {
+    (1, 0, 0, 1): "",
+    (0, 1, -1, 0): "turned by 90",
+    (-1, 0, 0, -1): "turned by 180",
+    (0, -1, 1, 0): "turned by 270",
 }
 _HANDLERS = {
     bytes(8) + kind + bytes(12) + name + b"\0": kind
@@ -45,6 +53,8 @@ def read_mp4(view: View, report: Report) -> None:
     if b"mdat" in met:
         media = met[b"mdat"][0]
         check_coverage(view, tracks, media.content, media.end, report)
+        if report.encoded:
+            check_packets(view, tracks, report)
 
 
 def _movie(view: View, box: Box, report: Report, tracks: list[Track]) -> None:
@@ -65,7 +75,13 @@ def _track(view: View, box: Box, report: Report) -> Track:
     def media(view: View, box: Box, report: Report) -> None:
         _media(view, box, report, track)
 
-    allowed = {b"tkhd": holding(_track_header), b"edts": edits, b"mdia": media}
+    def header(view: View, box: Box, report: Report) -> None:
+        body = box.body(view)
+        report.unless(_track_header(body), box.where, "it holds more or other than it must", box.start)
+        a, b, c, d = struct.unpack_from(">2i4x2i", body[-44:].ljust(44, b"\0"))
+        track.turn = _SAID_TURNS.get((a >> 16, b >> 16, c >> 16, d >> 16), "mirrored")
+
+    allowed = {b"tkhd": header, b"edts": edits, b"mdia": media}
     met = walk(view, box.content, box.end, report, allowed, several=_NO_TRACKS)
     require(met, (b"tkhd", b"mdia"), box.where, report, box.start)
     return track
@@ -79,7 +95,14 @@ def _media(view: View, box: Box, report: Report, track: Track) -> None:
     def information(view: View, box: Box, report: Report) -> None:
         _information(view, box, report, track)
 
-    allowed = {b"mdhd": holding(_media_header), b"hdlr": handler, b"minf": information}
+    def length(view: View, box: Box, report: Report) -> None:
+        body = box.body(view)
+        report.unless(_media_header(body), box.where, "it holds more or other than it must", box.start)
+        wide = body[:1] == b"\1"
+        units, duration = struct.unpack_from(">IQ" if wide else ">II", body.ljust(36, b"\0"), 20 if wide else 12)
+        track.milliseconds = 1000 * duration // units if units else 0
+
+    allowed = {b"mdhd": length, b"hdlr": handler, b"minf": information}
     met = walk(view, box.content, box.end, report, allowed, several=_NO_TRACKS)
     require(met, (b"mdhd", b"hdlr", b"minf"), box.where, report, box.start)
 
@@ -103,7 +126,7 @@ def _information(view: View, box: Box, report: Report, track: Track) -> None:
 
 def _tables(view: View, box: Box, report: Report, track: Track) -> None:
     def entries(view: View, box: Box, report: Report) -> None:
-        read_entries(view, box, report, handler=track.handler)
+        read_entries(view, box, report, track)
 
     def kept(view: View, box: Box, report: Report) -> None:  # noqa: ARG001 - residue_samples reads and checks them
         track.tables[box.kind] = box

@@ -17,6 +17,7 @@ from transfer.disarm.residue_icc import read_profile
 from transfer.disarm.residue_view import Broken, Report, View, four
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGB and alpha"}
 _LENGTHS = {b"IHDR": 13, b"gAMA": 4, b"acTL": 8, b"fcTL": 26, b"IEND": 0}
 _ONCE = (b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"iCCP", b"acTL", b"IEND")
 _STEP = 1 << 20  # bytes unpacked at a time
@@ -46,6 +47,7 @@ def read_png(view: View, report: Report) -> None:
         report.unless(kind not in _ONCE or kind not in walk.seen, where, "it stands there twice", at)
         report.unless(_LENGTHS.get(kind, len(content)) == len(content), where, "it is not as long as it must be", at)
         walk.seen.add(kind)
+        report.saw("chunks", four(kind))
         _judge(walk, kind, content, report, at)
     _finish(walk, report, view.size)
     report.unless(b"IDAT" in walk.seen, "end", "there is no picture in it", view.size)
@@ -69,6 +71,7 @@ def _judge(walk: _Walk, kind: bytes, content: bytes, report: Report, at: int) ->
         case b"IHDR":
             walk.header = content
             walk.size = struct.unpack_from(">II", content.ljust(8, b"\0"))
+            _tell(content, report)
             report.unless(content[10:] == bytes(3), where, "it is interlaced, or of an unknown kind", at)
         case b"PLTE":
             report.unless(0 < len(content) <= 768 and len(content) % 3 == 0, where, "it is no palette", at)
@@ -91,6 +94,13 @@ def _judge(walk: _Walk, kind: bytes, content: bytes, report: Report, at: int) ->
             pass
         case _:
             report.note(where, "this chunk is not allowed", at)
+
+
+def _tell(header: bytes, report: Report) -> None:
+    if len(header) == 13:
+        width, height = struct.unpack_from(">II", header)
+        kind = _KINDS.get(header[9], "unknown")
+        report.tell(f"picture: PNG, {width} x {height}, {header[8]} bits a channel, {kind}")
 
 
 def _count(walk: _Walk, content: bytes, where: str, report: Report, at: int) -> None:

@@ -22,10 +22,24 @@ class Track:
 
     handler: bytes = b""
     tables: dict[bytes, Box] = field(default_factory=dict)
+    entry: bytes = b""  # the codec, by the kind of its sample entry
+    shape: str = ""  # the size of a picture, the channels and rate of sound
+    turn: str = ""
+    milliseconds: int = 0
+
+    def line(self, samples: int) -> str:
+        """For the list of what is there."""
+        kind = "picture" if self.handler == b"vide" else "sound"
+        length = f"{self.milliseconds // 1000}.{self.milliseconds % 1000:03} s"
+        parts = [f"{kind}: {self.entry.decode('latin-1')}", self.shape, self.turn, length, f"{samples} samples"]
+        return ", ".join(part for part in parts if part)
 
 
 def check_coverage(view: View, tracks: list[Track], start: int, end: int, report: Report) -> None:
     """Notes every gap between chunks, and a chunk that lies outside. Raises Broken for broken tables."""
+    for track in tracks:
+        if b"stsz" in track.tables:
+            report.tell(track.line(_sizes(view, track.tables[b"stsz"])[1]))
     chunks = sorted(itertools.chain.from_iterable(_chunks(view, track) for track in tracks))
     for offset, size in chunks:
         if offset != start:
@@ -33,6 +47,18 @@ def check_coverage(view: View, tracks: list[Track], start: int, end: int, report
             return
         start += size
     report.unless(start == end, "box mdat", "bytes that belong to no sample", start)
+
+
+def places(view: View, track: Track) -> Iterator[tuple[int, int]]:
+    """Offset and size of each sample of a track, in order. Raises Broken for broken tables."""
+    sizes, count = _sizes(view, track.tables[b"stsz"]) if b"stsz" in track.tables else ([], 0)
+    each = iter(itertools.repeat(sizes[0], count) if len(sizes) == 1 != count else sizes)
+    for start, size in _chunks(view, track):
+        at = start
+        while at < start + size:
+            one = next(each, start + size - at)
+            yield at, one
+            at += one
 
 
 def _chunks(view: View, track: Track) -> Iterator[tuple[int, int]]:

@@ -55,6 +55,7 @@ def read_srt(view: View, report: Report) -> None:
     text = _decoded(view)
     _characters(text, report)
     for number, (line, cue) in enumerate(_cues(text, report), 1):
+        report.saw("subtitles", "cue")
         report.unless(cue[0] == str(number), "cue", "it is not numbered in order", line)
         report.unless(len(cue) > 1 and _in_order(_SRT_TIMES, cue[1]), "cue", "its times are none", line + 1)
         _words(cue[2:], line + 2, report)
@@ -67,6 +68,7 @@ def read_vtt(view: View, report: Report) -> None:
     first, _, rest = text.partition("\n")
     report.unless(first == "WEBVTT" and rest.startswith("\n"), "header", "it holds more than WEBVTT", 1)
     for line, cue in _cues(rest[1:], report):
+        report.saw("subtitles", "cue")
         report.unless(_in_order(_VTT_TIMES, cue[0]), "cue", "it does not begin with times", line + 2)
         _words(cue[1:], line + 3, report)
         for offset, words in enumerate(cue[1:]):
@@ -84,6 +86,8 @@ def _decoded(view: View) -> str:
 
 
 def _characters(text: str, report: Report) -> None:
+    lines = text.count("\n") + (not text.endswith("\n"))
+    report.tell(f"text: {len(text)} characters, {lines} lines, {len(text.encode())} bytes of UTF-8")
     report.unless(bool(text.strip()), "text", "it is empty")
     report.unless(unicodedata.is_normalized("NFC", text), "text", "it is not NFC")
     rest = _NEEDED.sub("", text)

@@ -1,18 +1,20 @@
 """What every residue reader stands on: a file seen through `pread`, and the list of what should not be there.
 
-What enters: a descriptor. What leaves: exact ranges of bytes, never more than asked for, and findings. Nothing here or
-in the other residue modules is shared with the modules that write, and no media library is used: what a writer gets
-wrong, these must not get wrong in the same way.
+What enters: a descriptor. What leaves: exact ranges of bytes, never more than asked for, findings, and the list of
+what is there. Nothing here or in the other residue modules is shared with the modules that write, and no media library
+is used: what a writer gets wrong, these must not get wrong in the same way.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 from transfer.model.findings import Code, Finding
 
 MOST_FINDINGS = 16
+MOST_LINES, LONGEST_LINE = 32, 120
 MOST_BYTES = 256 << 20  # of one range: a picture's data, or a table of a film
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
@@ -64,10 +66,16 @@ class View:
 
 
 class Report:
-    """What was found: the first 16 things."""
+    """What was found: the first 16 things that should not be there, and what is there.
 
-    def __init__(self) -> None:
+    `encoded` says that the packets of the film are our own, so that nothing may be in them either.
+    """
+
+    def __init__(self, *, encoded: bool = False) -> None:
+        self.encoded = encoded
         self._findings: list[Finding] = []
+        self._parts: dict[str, dict[str, int]] = {}
+        self._told: list[str] = []
 
     def note(self, where: str, what: str, at: int = 0) -> None:
         """`where` is a segment, chunk, box or line, `what` says what is wrong, `at` the offset in bytes."""
@@ -83,6 +91,37 @@ class Report:
     def findings(self) -> tuple[Finding, ...]:
         """All of them."""
         return tuple(self._findings)
+
+    def saw(self, kind: str, name: str) -> None:
+        """One more part of the file: `kind` is segments, chunks, boxes …, `name` what the format calls it."""
+        met = self._parts.setdefault(kind, {})
+        met[name] = met.get(name, 0) + 1
+
+    def tell(self, line: str) -> None:
+        """What one part is, such as `picture: 640 x 480`."""
+        self._told.append(line)
+
+    def left(self) -> tuple[str, ...]:
+        """What is there: what was told, then the parts of each kind in the order in which they were met first.
+
+        At most 32 lines of 120 characters; what is past that is counted.
+        """
+        lines = [_printable(line, LONGEST_LINE) for line in self._told]
+        for kind, met in self._parts.items():
+            names = [name if count == 1 else f"{name} x {count}" for name, count in met.items()]
+            lines += [_printable(line, LONGEST_LINE) for line in _wrapped(kind, names)]
+        return tuple(lines) if len(lines) <= MOST_LINES else (*lines[: MOST_LINES - 1], f"{len(lines)} lines in all")
+
+
+def _wrapped(kind: str, names: list[str]) -> Iterator[str]:
+    """`kind: a, b x 2, c`, on as many lines as it takes."""
+    line = ""
+    for name in names:
+        if line and len(kind) + len(line) + len(name) + 4 > LONGEST_LINE:
+            yield f"{kind}: {line}"
+            line = ""
+        line += f", {name}" if line else name
+    yield f"{kind}: {line}"
 
 
 def four(kind: bytes) -> str:

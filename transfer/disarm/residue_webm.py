@@ -8,6 +8,7 @@ attachments, chapters, titles, dates or names. Frames are skipped, never read. S
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 
 from transfer.disarm.residue_view import Broken, Report, View
@@ -106,6 +107,17 @@ _HOLDERS: Mapping[int, tuple[Mapping[int, _Check], tuple[int, ...]]] = {
     0xB7: (_POSITION, ()),
 }
 _VOID = 0xEC
+_NAMES = {
+    0x114D9B74: "SeekHead",
+    0x1549A966: "Info",
+    0x1654AE6B: "Tracks",
+    0xAE: "TrackEntry",
+    0x1F43B675: "Cluster",
+    0xA3: "SimpleBlock",
+    0xA0: "BlockGroup",
+    0x1C53BB6B: "Cues",
+    _VOID: "Void",
+}
 _REPEATED = {0x1F43B675, 0xAE, 0xA3, 0xA0, 0xBB, 0xB7, 0xFB, 0x4DBB, 0xA6, _VOID}
 
 
@@ -118,18 +130,22 @@ def read_webm(view: View, report: Report) -> None:
         _read(view, report, identifier, content, end)
 
 
-def _read(view: View, report: Report, parent: int, start: int, end: int) -> None:
-    """Checks what an element holds; the tables have no cycle, so the depth is bounded."""
+def _read(view: View, report: Report, parent: int, start: int, end: int) -> dict[int, bytes]:
+    """Checks what an element holds, and says it; the tables have no cycle, so the depth is bounded."""
     leaves, holders = _HOLDERS[parent]
     seen: dict[int, bytes] = {}
     for identifier, at, content, stop in _elements(view, start, end):
         where = f"element {identifier:x}"
+        if identifier in _NAMES:
+            report.saw("elements", _NAMES[identifier])
         if identifier == _VOID:
             report.unless(view.only_zeros(content, stop - content, where), where, "its padding is not zero", at)
         elif identifier in holders:
             report.unless(identifier in _REPEATED or identifier not in seen, where, "it stands there twice", at)
             seen[identifier] = b""
-            _read(view, report, identifier, content, stop)
+            inner = _read(view, report, identifier, content, stop)
+            if parent == 0xAE:
+                seen |= inner
         elif identifier in leaves:
             report.unless(identifier in _REPEATED or identifier not in seen, where, "it stands there twice", at)
             check = leaves[identifier]
@@ -142,6 +158,28 @@ def _read(view: View, report: Report, parent: int, start: int, end: int) -> None
     if parent == 0xAE:
         same = seen.get(0xD7, b"").lstrip(b"\0") == seen.get(0x73C5, b"").lstrip(b"\0") != b""
         report.unless(same, "element 73c5", "the track's identifier is not its number", start)
+        report.tell(_track(seen))
+    if parent == 0x1549A966:
+        report.tell(f"length: {_seconds(seen):.3f} s")
+    return seen
+
+
+def _track(seen: Mapping[int, bytes]) -> str:
+    codec = seen.get(0x86, b"").decode("latin-1")
+    if 0xB0 in seen:
+        width, height = (int.from_bytes(seen.get(side, b""), "big") for side in (0xB0, 0xBA))
+        return f"picture: {codec}, {width} x {height}"
+    return f"sound: {codec}, {int.from_bytes(seen.get(0x9F, b''), 'big') or 1} channels"
+
+
+def _seconds(seen: Mapping[int, bytes]) -> float:
+    """The length that the film states; 0 where it is none."""
+    body = seen.get(0x4489, b"")
+    if len(body) not in (4, 8):
+        return 0.0
+    (ticks,) = struct.unpack(">f" if len(body) == 4 else ">d", body)
+    seconds = ticks * int.from_bytes(seen.get(0x2AD7B1, b"\x0f\x42\x40"), "big") / 1e9
+    return seconds if 0 <= seconds < 1e9 else 0.0
 
 
 def _elements(view: View, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:

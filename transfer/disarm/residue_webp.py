@@ -40,9 +40,12 @@ def _read_chunks(view: View, report: Report, at: int, end: int, allowed: tuple[b
             continue
         report.unless(kind not in _ONCE or kind not in seen, where, "it stands there twice", start)
         seen.add(kind)
+        report.saw("chunks", four(kind).strip())
         if kind == b"VP8X":
             body = view.take(start + 8, size, where)
             report.unless(size == 10 and not body[0] & ~_FLAGS and not any(body[1:4]), where, "unknown flags", start)
+            width, height = (1 + int.from_bytes(body[at : at + 3], "little") for at in (4, 7))
+            report.tell(f"canvas: WebP, {width} x {height}")
         elif kind == b"ICCP":
             read_profile(view.take(start + 8, size, where), report, start + 8)
         elif kind == b"ANIM":
@@ -53,7 +56,10 @@ def _read_chunks(view: View, report: Report, at: int, end: int, allowed: tuple[b
             pictures += _read_chunks(view, report, start + 24, start + 8 + size, _PICTURE)
         elif kind != b"ALPH":
             pictures += 1
-            report.unless(_is_picture(kind, view.take(start + 8, min(size, 10), where)), where, "no picture", start)
+            head = view.take(start + 8, min(size, 10), where)
+            report.unless(_is_picture(kind, head), where, "no picture", start)
+            if allowed is _TOP:
+                _tell(kind, head, report)
     return pictures
 
 
@@ -68,6 +74,15 @@ def _chunks(view: View, report: Report, at: int, end: int) -> Iterator[tuple[byt
             padding = view.take(at + 8 + size, 1, "padding")
             report.unless(padding == b"\0", f"chunk {four(kind)}", "its padding is not zero", at)
         at += 8 + size + size % 2
+
+
+def _tell(kind: bytes, head: bytes, report: Report) -> None:
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[1:5], "little")
+        report.tell(f"picture: WebP, {1 + (bits & 0x3FFF)} x {1 + (bits >> 14 & 0x3FFF)}, lossless")
+    else:
+        width, height = (int.from_bytes(head[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+        report.tell(f"picture: WebP, {width} x {height}, lossy")
 
 
 def _is_picture(kind: bytes, start: bytes) -> bool:

@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from transfer.model.findings import Finding, Reason, ScanResult, Verdict
+from transfer.model.fingerprint import Fingerprint
 from transfer.model.identifiers import CampaignId, DeviceId, ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format, MediaFacts, RebuildFacts
 from transfer.model.names import SafeName
@@ -113,24 +114,32 @@ class Spooled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """A sandbox child has said what it is. `tools` maps a tool's name to its version."""
+    """A sandbox child has said what it is. `tools` maps a tool's name to its version.
+
+    `fingerprints` is what it looks like, or frames of it; empty of a text, and where the policy does not compare.
+    """
 
     spooled: Spooled
     media: MediaFacts
     findings: tuple[Finding, ...]
     scans: tuple[ScanResult, ...]
     tools: Mapping[str, str]
+    fingerprints: tuple[Fingerprint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """Made anew by one child, found free of residue by another, hashed by the gateway."""
+    """Made anew by one child, found free of residue by another, hashed by the gateway.
+
+    `left` says in lines what the second child found there; records of before it did are without.
+    """
 
     examined: Examined
     clean: CleanBlob
     rebuild: RebuildFacts
     findings: tuple[Finding, ...]
     scans: tuple[ScanResult, ...]
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

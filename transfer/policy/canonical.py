@@ -11,6 +11,7 @@ import hashlib
 import json
 
 from transfer.model.events import Json
+from transfer.model.recipe import Recipe
 from transfer.policy.likeness import effective_comparison
 from transfer.policy.rules import Personal, Platform, Policy, Rule
 
@@ -41,7 +42,7 @@ def effective(policy: Policy) -> dict[str, Json]:
             "scan": policy.malware.scan.value,
             "max_signature_age_days": policy.malware.max_signature_age_days,
         },
-        "rebuild": {"jpeg_quality": policy.quality},
+        "rebuild": _rebuild(policy.recipe),
         "retention": dataclasses.asdict(policy.retention),
         **({"platform": _platform(policy.platform)} if policy.platform is not None else {}),
         **({"return": effective_comparison(policy.comparison)} if policy.comparison is not None else {}),
@@ -68,6 +69,15 @@ def hashed_text(policy: Policy) -> str:
 def _platform(platform: Platform) -> dict[str, Json]:
     lists: dict[str, Json] = {"formats": sorted(platform.formats), "codecs": sorted(platform.codecs)}
     return dataclasses.asdict(platform) | lists
+
+
+def _rebuild(recipe: Recipe) -> dict[str, Json]:
+    return {
+        "jpeg_quality": recipe.quality,
+        "colour": recipe.colour.value,
+        "films": recipe.films.value,
+        "decode": recipe.decode.value,
+    }
 
 
 def _personal(personal: Personal) -> dict[str, Json]:

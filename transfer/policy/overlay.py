@@ -1,7 +1,8 @@
 """A site's overlay on a policy: it may tighten, never loosen, and every attempt is named. Pure but for the messages.
 
 Stricter means: a smaller limit, fewer formats, more markings, more signatures from fewer roles for a shorter time, a
-scan that is required, younger signatures, an answer higher up in note < hold < refuse. How long things are kept, how
+scan that is required, younger signatures, films encoded anew or decoded in full, an answer higher up in
+note < hold < refuse. How long things are kept, how
 finely pictures are written and what the platform takes is neither stricter nor laxer: an overlay sets it freely. The
 same holds for what only the site can say of itself: which of its labels mean PUBLIC, and its own official addresses.
 """
@@ -15,6 +16,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from transfer.errors import Misuse
+from transfer.model.recipe import Decode, Films, Recipe
 from transfer.policy.decide import DEFAULT_RULE
 from transfer.policy.document import in_order, platform_of
 from transfer.policy.likeness import tightened
@@ -49,7 +51,7 @@ def tighten(base: Policy, overlay: OverlayPolicy, document: Document) -> Policy:
         personal=personal_of(overlay.personal, base=base.personal),
         approval=_approval(base.approval, overlay, check),
         malware=_malware(base.malware, overlay, check),
-        quality=overlay.rebuild.jpeg_quality or base.quality,
+        recipe=_recipe(base.recipe, overlay, check),
         retention=dataclasses.replace(base.retention, **_given(overlay.retention)),
         rules=_rules(base, overlay, check, document),
         platform=platform_of(overlay.platform) or base.platform,
@@ -124,6 +126,20 @@ def _malware(base: Malware, overlay: OverlayPolicy, check: _Checker) -> Malware:
     if base.scan is ScanDemand.REQUIRED and change.scan is ScanDemand.WHEN_AVAILABLE:
         raise check.refuse(("malware", "scan"), "`malware.scan` would let files pass that no scanner has seen.")
     return Malware(scan=change.scan or base.scan, max_signature_age_days=age)
+
+
+def _recipe(base: Recipe, overlay: OverlayPolicy, check: _Checker) -> Recipe:
+    change = overlay.rebuild
+    if base.films is Films.ENCODE and change.films is Films.COPY:
+        raise check.refuse(("rebuild", "films"), "`rebuild.films` would keep packets as somebody else wrote them.")
+    if base.decode is Decode.ALL and change.decode is Decode.SAMPLE:
+        raise check.refuse(("rebuild", "decode"), "`rebuild.decode` would let pictures pass that nobody decoded.")
+    return Recipe(
+        quality=change.jpeg_quality or base.quality,
+        colour=change.colour or base.colour,
+        films=change.films or base.films,
+        decode=change.decode or base.decode,
+    )
 
 
 def _rules(base: Policy, overlay: OverlayPolicy, check: _Checker, document: Document) -> tuple[Rule, ...]:

@@ -15,7 +15,7 @@ from transfer.model.findings import Code, Severity
 from transfer.model.limits import MediaLimits
 from transfer.model.spelling import nearest
 from transfer.policy.canonical import sealed
-from transfer.policy.document import VariantPolicy, WholePolicy, in_order, platform_of
+from transfer.policy.document import VariantPolicy, WholePolicy, in_order, platform_of, recipe_of
 from transfer.policy.likeness import comparison_of
 from transfer.policy.overlay import tighten
 from transfer.policy.overlay_document import OverlayPolicy
@@ -123,7 +123,7 @@ def _whole(document: Document) -> Policy:
         personal=personal_of(whole.personal),
         approval=Approval(**whole.approval.model_dump()),
         malware=Malware(**whole.malware.model_dump()),
-        quality=whole.rebuild.jpeg_quality,
+        recipe=recipe_of(whole.rebuild),
         retention=Retention(**whole.retention.model_dump()),
         rules=rules,
         platform=platform_of(whole.platform),

@@ -16,6 +16,7 @@ from transfer.model.fingerprint import Comparison
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts
 from transfer.model.names import SafeName
+from transfer.model.recipe import Recipe
 from transfer.model.search import Label, PersonalKind, Search
 
 # What no policy may change, whoever writes it: the four promises of the product hang on these answers.
@@ -187,7 +188,7 @@ class Policy:
     personal: Personal
     approval: Approval
     malware: Malware
-    quality: int  # of the JPEGs that are written, 1 to 100
+    recipe: Recipe
     retention: Retention
     rules: tuple[Rule, ...]
     platform: Platform | None = None  # None: no advice is given

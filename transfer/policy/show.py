@@ -10,6 +10,7 @@ import textwrap
 from transfer.errors import NotSo
 from transfer.model.events import Json
 from transfer.model.findings import Code, Reason, Severity
+from transfer.model.recipe import Colour, Decode, Films, Recipe
 from transfer.model.search import Label
 from transfer.model.spelling import nearest
 from transfer.policy.canonical import effective
@@ -158,6 +159,7 @@ def _demands(policy: Policy) -> list[str]:
         f"                 in capitals: {', '.join(policy.markings.capitals) or 'none'}",
         *_labels(policy.labels),
         *_personal(policy.personal),
+        *_recipe(policy.recipe),
         *_platform(policy.platform),
         *shown(policy.comparison),
         f"  kept for       {kept_for}",
@@ -171,6 +173,16 @@ def _labels(labels: tuple[Label, ...]) -> list[str]:
         for number, label in enumerate(labels)
     ]
     return lines or ["  labels         whatever sensitivity label a file carries, it is refused"]
+
+
+def _recipe(recipe: Recipe) -> list[str]:
+    colour = "as they came" if recipe.colour is Colour.KEEP else "sRGB"
+    films = "their packets are copied" if recipe.films is Films.COPY else "encoded anew"
+    decoded = "some of it is decoded" if recipe.decode is Decode.SAMPLE else "all of it is decoded"
+    return [
+        f"  made anew      pictures with quality {recipe.quality}, colours {colour}",
+        f"                 films: {films}, {decoded}",
+    ]
 
 
 def _personal(personal: Personal) -> list[str]:

@@ -17,6 +17,7 @@ from transfer.errors import Misuse, Unavailable
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format
+from transfer.model.recipe import Recipe
 from transfer.model.search import Search
 from transfer.sandbox.faults import ChildFault, fault_of_ending, fault_of_giving_up
 from transfer.sandbox.handover import handed_over, is_only_writer
@@ -82,9 +83,18 @@ class LeasedChild:
         self._worker: Worker | None = pool.take()
         self._doubtful = False
 
-    def examine(self, raw: int, *, suffix: str, limits: MediaLimits, search: Search, seconds: float) -> ExamineReply:
+    def examine(
+        self,
+        raw: int,
+        *,
+        suffix: str,
+        limits: MediaLimits,
+        search: Search,
+        seconds: float,
+        fingerprint: bool = False,
+    ) -> ExamineReply:
         """What the file behind the descriptor `raw` is. Raises ChildFault, Unavailable."""
-        request = ExamineRequest(suffix=suffix, limits=limits, search=search)
+        request = ExamineRequest(suffix=suffix, limits=limits, search=search, fingerprint=fingerprint)
         return self._expect(ExamineReply, request, read=raw, seconds=seconds)
 
     def rebuild(
@@ -93,7 +103,7 @@ class LeasedChild:
         output: int,
         *,
         format: Format,  # noqa: A002 - the word of the line for it, everywhere
-        quality: int,
+        recipe: Recipe,
         limits: MediaLimits,
         seconds: float,
     ) -> RebuildReply:
@@ -101,15 +111,23 @@ class LeasedChild:
 
         When it returns, no child can write to that file any more. Raises ChildFault, Unavailable.
         """
-        request = RebuildRequest(format=format, quality=quality, limits=limits)
+        request = RebuildRequest(format=format, recipe=recipe, limits=limits)
         reply = self._expect(RebuildReply, request, read=raw, write=output, seconds=seconds)
         if not is_only_writer(output):
             self.discard(waiting=True)
         return reply
 
-    def residue(self, clean: int, *, format: Format, seconds: float) -> ResidueReply:  # noqa: A002 - as above
-        """What the rebuilt file holds that it should not. Raises ChildFault, Unavailable."""
-        return self._expect(ResidueReply, ResidueRequest(format=format), read=clean, seconds=seconds)
+    def residue(
+        self,
+        clean: int,
+        *,
+        format: Format,  # noqa: A002 - as above
+        seconds: float,
+        encoded: bool = False,
+    ) -> ResidueReply:
+        """What the rebuilt file holds, and what of it it should not. Raises ChildFault, Unavailable."""
+        request = ResidueRequest(format=format, encoded=encoded)
+        return self._expect(ResidueReply, request, read=clean, seconds=seconds)
 
     def scan(self, content: int, *, size: int, seconds: float) -> ScanReply:
         """Which rules match the file's `size` bytes. Raises ChildFault, Unavailable."""

@@ -27,6 +27,7 @@ from transfer.sandbox.requests import ExamineRequest, RebuildRequest, Request, R
 from transfer.sandbox.strict import MAX_MESSAGE, Malformed, as_text, clean_text, clean_word, parse_object, render
 
 MAX_TOOLS = 32
+MAX_LEFT = 32  # lines
 MAX_MATCHES = 32  # names of rules; one is enough to refuse
 
 
@@ -57,9 +58,10 @@ class RebuildReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidueReply:
-    """Everything that should not be there; nothing found means proven clean."""
+    """Everything that should not be there; nothing found means proven clean. `left` says in lines what is there."""
 
     findings: tuple[Finding, ...]
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,10 @@ def render_reply(reply: Reply) -> bytes:
         case RebuildReply():
             body = {"facts": render_rebuild(reply.facts), "findings": render_findings(reply.findings)}
         case ResidueReply():
-            body = {"findings": render_findings(reply.findings)}
+            body = {
+                "findings": render_findings(reply.findings),
+                "left": [clean_text(line) for line in reply.left[:MAX_LEFT]],
+            }
         case ScanReply():
             body = {"matches": [clean_text(name) for name in reply.matches[:MAX_MATCHES]], "rules": reply.rules}
         case GaveUp():
@@ -129,7 +134,8 @@ def parse_reply(untrusted: bytes, *, to: Request) -> Reply:
         reply = RebuildReply(facts=parse_rebuild(body), findings=parse_findings(body))
         _say_something(reply.facts, reply.findings)
     elif isinstance(to, ResidueRequest):
-        reply = ResidueReply(findings=parse_findings(body))
+        left = tuple(as_text(line) for line in body.items("left", most=MAX_LEFT))
+        reply = ResidueReply(findings=parse_findings(body), left=left)
     elif isinstance(to, ScanRequest):
         names = tuple(as_text(name) for name in body.items("matches", most=MAX_MATCHES))
         reply = ScanReply(matches=names, rules=body.text("rules", longest=64))

@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format
+from transfer.model.recipe import Colour, Decode, Films, Recipe
 from transfer.model.search import Search
 from transfer.sandbox.facts import parse_format
 from transfer.sandbox.search_wire import parse_search, render_search
@@ -47,18 +48,19 @@ class ExamineRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildRequest:
-    """Comes with two descriptors: the raw file, read-only, and an empty file for the result. `quality` is 1 to 100."""
+    """Comes with two descriptors: the raw file, read-only, and an empty file for the result."""
 
     format: Format
-    quality: int
+    recipe: Recipe
     limits: MediaLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidueRequest:
-    """Comes with one descriptor: the rebuilt file, read-only."""
+    """Comes with one descriptor: the rebuilt file, read-only. `encoded`: it is a film that we encoded ourselves."""
 
     format: Format
+    encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +111,11 @@ def render_request(request: Request) -> bytes:
             body = {
                 "do": "rebuild",
                 "format": request.format.value,
-                "quality": request.quality,
+                "recipe": _render_recipe(request.recipe),
                 "limits": _render_limits(request.limits),
             }
         case ResidueRequest():
-            body = {"do": "residue", "format": request.format.value}
+            body = {"do": "residue", "format": request.format.value, "encoded": int(request.encoded)}
         case SheetRequest():
             body = {"do": "sheet", "format": request.format.value, "limits": _render_limits(request.limits)}
         case ScanRequest():
@@ -139,11 +141,9 @@ def parse_request(message: bytes) -> Request:
                 fingerprint=bool(body.number("fingerprint", most=1)),
             )
         case "rebuild":
-            request = RebuildRequest(
-                format=parse_format(body), quality=body.number("quality", least=1, most=100), limits=_parse_limits(body)
-            )
+            request = RebuildRequest(format=parse_format(body), recipe=_parse_recipe(body), limits=_parse_limits(body))
         case "residue":
-            request = ResidueRequest(format=parse_format(body))
+            request = ResidueRequest(format=parse_format(body), encoded=bool(body.number("encoded", most=1)))
         case "sheet":
             request = SheetRequest(format=parse_format(body), limits=_parse_limits(body))
         case "scan":
@@ -165,3 +165,25 @@ def _parse_limits(body: Fields) -> MediaLimits:
     limits = MediaLimits(**{name: inner.number(name) for name in _LIMIT_NAMES})
     inner.done()
     return limits
+
+
+def _render_recipe(recipe: Recipe) -> dict[str, object]:
+    words = {"colour": recipe.colour.value, "films": recipe.films.value, "decode": recipe.decode.value}
+    return {"quality": recipe.quality, **words}
+
+
+def _parse_recipe(body: Fields) -> Recipe:
+    inner = body.fields("recipe")
+    try:
+        recipe = Recipe(
+            quality=inner.number("quality", least=1, most=100),
+            colour=Colour(inner.word("colour")),
+            films=Films(inner.word("films")),
+            decode=Decode(inner.word("decode")),
+        )
+    except Malformed:
+        raise
+    except ValueError as error:
+        raise Malformed("an unknown recipe") from error
+    inner.done()
+    return recipe
