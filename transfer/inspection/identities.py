@@ -38,7 +38,7 @@ _XMP_KINDS: dict[bytes, Identity] = {
     name.encode(): kind for kind, names in _XMP_NAMES.items() for name in names.split()
 }
 # An element's beginning or an attribute, under whatever prefix; its end (`</dc:creator>`) is not counted.
-_XMP = re.compile(rb"[<\s][A-Za-z][\w.-]{0,30}:(" + b"|".join(sorted(_XMP_KINDS, reverse=True)) + rb")[\s=>/]")
+_XMP = re.compile(rb"[<\s][A-Za-z][\w.-]{0,30}:(" + b"|".join(sorted(_XMP_KINDS, reverse=True)) + rb")(?=[\s=>/])")
 _IS_XMP = re.compile(rb"<(?:x:xmpmeta|rdf:RDF|\?xpacket|rdf:Description)")
 
 # Data sets of record 2 (IPTC-IIM 4.2, chapter 6), and the thumbnail that Photoshop keeps among them.

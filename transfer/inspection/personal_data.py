@@ -32,13 +32,16 @@ _CUES = re.compile(
     r"^[ \t]*\d{1,9}[ \t]*\r?\n(?=[^\n]{0,200}-->)|^[^\n]{0,40}\d\d[,.]\d{3}[ \t]*-->[^\n]*$", re.MULTILINE
 )
 _DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:1[89]|20|21)\d\d"
+_NO_PERSONS = re.compile(
+    r"(?:https?://|www\.)\S+"
+    r"|(?<!\w)[#@]\w+"
+    r"|\b(?:isbn|issn|doi|orcid|isni)(?:-1[03])?[:\s]{0,3}[\dx][\dx ./-]{6,40}"
+    r"|(?<![\d-])97[89](?:[ -]?\d){10}(?![\d-])",
+    re.IGNORECASE,
+)
 _NO_TELEPHONES = re.compile(
     "|".join(
         (
-            r"(?:https?://|www\.)\S+",
-            r"(?<!\w)[#@]\w+",
-            r"\b(?:isbn|issn|doi|orcid|isni)(?:-1[03])?[:\s]{0,3}[\dx][\dx ./-]{6,40}",
-            r"(?<![\d-])97[89](?:[ -]?\d){10}(?![\d-])",
             rf"(?<![\d.]){_YEAR}[-/.]{_MONTH}[-/.]{_DAY}(?![\d.])",
             rf"(?<![\d./-])(?:{_DAY}[-/. ]{_MONTH}|{_MONTH}[-/. ]{_DAY})[-/. ](?:{_YEAR}|\d\d)(?![\d/-]|\.\d)",
             rf"(?<!\d){_YEAR} ?[-/] ?(?:{_YEAR}|\d\d)(?!\d)",
@@ -52,6 +55,7 @@ _NO_TELEPHONES = re.compile(
     re.IGNORECASE,
 )
 _MAYBE = re.compile(r"\d(?:[^\w\n]{0,3}\d){6}")
+_SIDE_BY_SIDE = re.compile(r"(?<=\d\d\d) (?=\+|00|0\d\d)")  # the library takes two numbers with a blank between for one
 _TELEPHONE_WORD = re.compile(
     r"(?:tel|telephone|phone|call|ring|text|sms|whatsapp|fax|mob|mobile|cell|telefon|handy|tél|telefono|telefoon)"
     r"\W{0,6}(?:(?:us|me|on|at|no|number|nr|is)\W{1,3}){0,3}$",
@@ -91,18 +95,22 @@ def personal_data_in(untrusted: str, search: Search, *, where: str) -> tuple[Fin
 def _numbers_in(text: str, search: Search) -> dict[str, int]:
     """What is one thing is not another too: what has been counted is blanked before the next kind is looked for."""
     found: dict[str, int] = {}
-    text = _NO_TELEPHONES.sub(lambda match: " " * len(match.group()), text)
+    text = _NO_PERSONS.sub(_blank, text)
     for kind, looked_for in (
         (PersonalKind.BANK_ACCOUNT, bank_accounts_in),
         (PersonalKind.PAYMENT_CARD, cards_in),
         (PersonalKind.NATIONAL_ID, lambda text: national_ids_in(text, search.countries)),
-        (PersonalKind.TELEPHONE, lambda text: _telephones_in(text, search)),
+        (PersonalKind.TELEPHONE, lambda text: _telephones_in(_NO_TELEPHONES.sub(_blank, text), search)),
     ):
         if kind in search.personal:
             spans = list(looked_for(text))
             found[_KINDS[kind]] = len({re.sub(r"\W", "", text[start:end]).lower() for start, end in spans})
             text = _blanked(text, spans)
     return found
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match.group())
 
 
 def _blanked(text: str, spans: Iterable[Span]) -> str:
@@ -121,14 +129,16 @@ def _telephones_in(text: str, search: Search) -> Iterator[Span]:
         return
     allowed = {re.sub(r"\D", "", address) for address in search.allowed if address.startswith("+")}
     seen: set[Span] = set()
-    for region in search.regions or ("ZZ",):  # ZZ: no region, so that only numbers with a country code count
-        for match in phonenumbers.PhoneNumberMatcher(text, region, max_tries=MAX_CANDIDATES):
-            span = match.start, match.end
-            if span in seen or not _is_dialled(text, match, region):
-                continue
-            seen.add(span)
-            if f"{match.number.country_code}{match.number.national_number}" not in allowed:
-                yield span
+    parted = _SIDE_BY_SIDE.sub("\n", text)
+    for form in (text, parted) if parted != text else (text,):
+        for region in search.regions or ("ZZ",):  # ZZ: no region, so that only numbers with a country code count
+            for match in phonenumbers.PhoneNumberMatcher(form, region, max_tries=MAX_CANDIDATES):
+                span = match.start, match.end
+                if span in seen or not _is_dialled(form, match, region):
+                    continue
+                seen.add(span)
+                if f"{match.number.country_code}{match.number.national_number}" not in allowed:
+                    yield span
 
 
 def _is_dialled(text: str, match: phonenumbers.PhoneNumberMatch, region: str) -> bool:
