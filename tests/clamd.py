@@ -78,14 +78,19 @@ def dated(real: Path, path: Path, *, days_old: int = 0) -> Iterator[Path]:
     def serve(connection: socket.socket) -> None:
         with connection, socket.socket(socket.AF_UNIX) as behind:
             behind.connect(str(real))
-            while chunk := connection.recv(65536):
+            while True:
+                ready = select.select([connection, behind], [], [])[0]
+                if behind in ready:  # it has its answer, or hangs up
+                    connection.sendall(behind.recv(4096))
+                    return
+                chunk = connection.recv(65536)
                 if chunk == b"nVERSION\n":
                     connection.sendall(f"ClamAV 1.4.3/27000/{moment:%a %b %e %H:%M:%S %Y}\n".encode())
                     return
-                behind.sendall(chunk)
-                if select.select([behind], [], [], 0)[0] or chunk.endswith(b"\0\0\0\0"):
-                    connection.sendall(behind.recv(4096))
+                if not chunk:
                     return
+                with contextlib.suppress(BrokenPipeError):  # its last words are still to be read
+                    behind.sendall(chunk)
 
     def accept() -> None:
         with contextlib.suppress(OSError):

@@ -28,6 +28,7 @@ HARD_LIMIT = 2**31 - 2
 _WORD_SECONDS = 10.0  # for its version, and for the 68 bytes of the test file
 _LEAST_SECONDS = 60.0  # for any content, besides what its size takes
 _BYTES_A_SECOND = 1_000_000
+_BAIT_SECONDS, _BAIT_BYTES_A_SECOND = 20.0, 5_000_000  # zeros are looked through at a hundred times this
 _PROVEN_FOR = timedelta(hours=1)
 _AHEAD = timedelta(days=2)  # it dates its signatures in its own time zone
 
@@ -104,7 +105,8 @@ class ClamdScanner:
             within = self._prove(signatures)
             if within is not None and size > within:
                 return self._result(ScanAnswer.UNSCANNABLE, signatures)
-            status, words = self._ask(content, size)
+            seconds = min(self._timeout, _LEAST_SECONDS + size / _BYTES_A_SECOND)
+            status, words = instream(self._address, content, size, timeout=seconds)
         except Silent as silent:
             too_long = _TOO_LONG in silent.last_words
             if not too_long:
@@ -174,10 +176,6 @@ class ClamdScanner:
         except ValueError as error:
             raise Silent(str(error)) from error
 
-    def _ask(self, content: BinaryIO, size: int) -> tuple[str, str]:
-        seconds = min(self._timeout, _LEAST_SECONDS + size / _BYTES_A_SECOND)
-        return instream(self._address, content, size, timeout=seconds)
-
     def _forget(self) -> None:
         with self._lock:
             self._proven = ""
@@ -203,8 +201,10 @@ class ClamdScanner:
             return self._reach
 
     def _finds_bait(self, size: int) -> bool:
+        bait = cast("BinaryIO", Bait(size))  # it is only ever read
+        seconds = min(self._timeout, _BAIT_SECONDS + size / _BAIT_BYTES_A_SECOND)
         try:
-            return _is_found(*self._ask(cast("BinaryIO", Bait(size)), size))  # it is only ever read
+            return _is_found(*instream(self._address, bait, size, timeout=seconds))
         except Silent as silent:
             if _TOO_LONG in silent.last_words:
                 return False
