@@ -11,7 +11,14 @@ import re
 from dataclasses import dataclass, field
 
 from transfer.inspection.programs import program_in
-from transfer.inspection.second_files import ARCHIVE_END_BYTES, begins_as, begins_as_markup, ends_as_archive, holds
+from transfer.inspection.second_files import (
+    ARCHIVE_END_BYTES,
+    begins_as,
+    begins_as_markup,
+    ends_as_archive,
+    holds,
+    is_packet,
+)
 
 MAX_KINDS = 64
 MAX_TEXTS = 1_024
@@ -76,6 +83,10 @@ class Anatomy:
         if not payload:
             return
         self.search(payload, where=kind, starts=starts)
+        self._keep(payload)
+
+    def _keep(self, payload: bytes) -> None:
+        """These bytes are searched for marks later, as far as there is room."""
         kept = payload[: min(MAX_TEXT_BYTES, MAX_ALL_TEXT_BYTES - self.text_bytes)]
         if kept and len(self.texts) < MAX_TEXTS:
             self.texts.append(kept)
@@ -108,12 +119,16 @@ class Anatomy:
             return
         rest = tail[known:].lstrip(_PADDING)
         looks = begins_as(rest[:512]) or holds(tail) or ("markup" if begins_as_markup(rest[:512]) else "")
-        if looks or (looks := program_in(rest[:MAX_TEXT_BYTES])):
+        if not looks and not is_packet(rest[:512]):
+            looks = program_in(rest[:MAX_TEXT_BYTES])
+        if looks:
             self.second(looks, "behind the end")
             return
         self.trailing = count
         first = tail.lstrip(b"\0 \t\r\n")
         self.looks = next((name for pattern, name in _LOOKS if pattern.match(first)), "unknown")
+        if self.looks in {"text", "unknown"}:
+            self._keep(rest)
 
     def ends(self, head: bytes, tail: bytes) -> None:
         """The file's own first 1,024 bytes and its last: readers of PDF and HTML look there, and of ZIP here."""

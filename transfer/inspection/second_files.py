@@ -55,6 +55,7 @@ _MARKUP = re.compile(
     re.IGNORECASE,
 )
 _PACKET = re.compile(rb"<(?:\?xpacket|x:x[am]pmeta|rdf:RDF)", re.IGNORECASE)  # what metadata is written in
+_BLANKS = b" \t\r\n\xef\xbb\xbf"
 _TAG = re.compile(rb"<[!?/%]?[A-Za-z]")
 _METHODS = frozenset({*range(15), *range(16, 21), *range(93, 100)})
 _NAMED_CHARACTERS = re.compile(rb"[\x20-\x7e\x80-\xff]+")
@@ -73,8 +74,12 @@ def begins_as(head: bytes) -> str:
 
 def begins_as_markup(head: bytes) -> bool:
     """Whether a document in tags begins there, of whatever kind; XMP is none, cameras write it behind pictures."""
-    words = head.lstrip(b" \t\r\n\xef\xbb\xbf")
-    return _TAG.match(words) is not None and _PACKET.match(words) is None
+    return _TAG.match(head.lstrip(_BLANKS)) is not None and not is_packet(head)
+
+
+def is_packet(head: bytes) -> bool:
+    """Whether an XMP packet begins there."""
+    return _PACKET.match(head.lstrip(_BLANKS)) is not None
 
 
 def holds(data: bytes) -> str:

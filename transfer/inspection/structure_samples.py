@@ -11,17 +11,36 @@ import struct
 import sys
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import pairwise
 
 from transfer.inspection.anatomy import Anatomy
 from transfer.inspection.boxes import Box, Read
 from transfer.inspection.second_files import begins_as
 
-MOST_SAMPLES = 2_000_000  # of one track whose places are computed
+MOST_SAMPLES = 1_000_000  # whose places are computed; no policy lets a film with more packets pass
 MOST_GAPS = 64  # between samples that are looked at
 LEAST_UNREFERENCED = 4_096  # bytes of media data that belong to no sample and are worth a word
 
 _ENTRIES = {b"stts": 8, b"ctts": 8, b"stsc": 12, b"stss": 4, b"stps": 4, b"stsh": 8, b"stco": 4, b"co64": 8}
+_SLACK = 1_000  # samples that a careless writer may be wrong about
+_PLAIN_SOUND = frozenset(
+    {
+        b"raw ",
+        b"NONE",
+        b"sowt",
+        b"twos",
+        b"lpcm",
+        b"in24",
+        b"in32",
+        b"fl32",
+        b"fl64",
+        b"ulaw",
+        b"alaw",
+        b"ipcm",
+        b"fpcm",
+    }
+)
 _CHECKED = frozenset({b"vide", b"soun"})
 
 _Extents = list[tuple[int, int]]
@@ -30,17 +49,19 @@ _Extents = list[tuple[int, int]]
 def check_samples(found: Anatomy, read: Read, whole: Box) -> None:
     """Counts packets, and compares where they are said to lie with where media data lie."""
     moov = whole.first(b"moov")
-    media = [(box.start, box.end) for box in whole.all(b"mdat")]
-    covered: _Extents | None = []
+    media = sorted((box.start, box.end) for box in whole.all(b"mdat"))
+    covered: _Extents = []
+    complete = True
     for track in moov.all(b"trak") if moov is not None else ():
-        extents = _track(found, read, track, media)
-        covered = None if covered is None or extents is None else covered + extents
+        if found.problems or found.packets > MOST_SAMPLES:
+            return
+        complete = _check_track(found, read, track, media, covered) and complete
     fragments = list(whole.all(b"moof"))
     for fragment in fragments:
         for part in fragment.all(b"traf"):
             for run in part.all(b"trun"):
                 _check_run(found, read, run)
-    if covered and not fragments and not found.problems and whole.first(b"meta") is None:
+    if complete and covered and not fragments and not found.problems and whole.first(b"meta") is None:
         check_coverage(found, read, covered, media)
 
 
@@ -78,24 +99,48 @@ def _gaps(covered: _Extents, media: _Extents) -> _Extents:
     return gaps
 
 
-def _track(found: Anatomy, read: Read, track: Box, media: _Extents) -> _Extents | None:
-    """Where its chunks lie; None where that is not known."""
+def _check_track(found: Anatomy, read: Read, track: Box, media: _Extents, covered: _Extents) -> bool:
+    """Adds to `covered` where its chunks lie; whether that is known of all of them."""
     handler = track.first(b"mdia", b"hdlr")
     table = track.first(b"mdia", b"minf", b"stbl")
     if handler is None or table is None:
-        return None
+        return False
     for box in table.inside:
         entry = _ENTRIES.get(box.kind)
         if entry and (box.length < 8 or _number(read, box.start + 4) * entry > box.length - 8):
             found.broken("a table of its samples is longer than the box it lies in", box.at)
-            return None
+            return False
+    before = found.packets
     sizes = _sizes(found, read, table)
-    if sizes is None or found.problems:
-        return None
-    extents = _chunks(found, read, table, sizes)
-    if extents is not None and read(handler.start + 8, 4) in _CHECKED:
-        _check_extents(found, extents, media, track.at)
-    return extents
+    for kind in (b"stts", b"ctts"):
+        times = table.first(kind)
+        if times is not None and _timed(read, times) > 2 * _declared(read, table) + _SLACK:
+            found.broken("it gives times to far more samples than it has", times.at)
+    if sizes is None or found.problems or found.packets - before > MOST_SAMPLES:
+        return False
+    checked = read(handler.start + 8, 4) in _CHECKED
+    starts = [start for start, _ in media]
+    for start, end in _chunks(found, read, table, sizes):
+        position = bisect_right(starts, start) - 1
+        if checked and start < end and (position < 0 or end > media[position][1]):
+            found.broken("a sample does not lie where its media data lie", track.at)
+            return False
+        if len(covered) >= MOST_SAMPLES:
+            return False
+        covered.append((start, end))
+    return True
+
+
+def _declared(read: Read, table: Box) -> int:
+    """How many samples its table of sizes has."""
+    box = table.first(b"stsz") or table.first(b"stz2")
+    return _number(read, box.start + 8) if box is not None else 0
+
+
+def _timed(read: Read, box: Box) -> int:
+    """How many samples its table of times has."""
+    count = min(_number(read, box.start + 4), MOST_SAMPLES)
+    return sum(_numbers(read(box.start + 8, 8 * count), "I")[0::2])
 
 
 def _sizes(found: Anatomy, read: Read, table: Box) -> array[int] | None:
@@ -114,8 +159,9 @@ def _sizes(found: Anatomy, read: Read, table: Box) -> array[int] | None:
         return None
     if same:
         # Sound that is not packed has millions of equal samples; its packets are its chunks.
-        chunks = table.first(b"stco") or table.first(b"co64")
-        found.packets += min(count, _number(read, chunks.start + 4)) if chunks is not None else count
+        entries, chunks = table.first(b"stsd"), table.first(b"stco") or table.first(b"co64")
+        plain = entries is not None and read(entries.start + 12, 4) in _PLAIN_SOUND
+        found.packets += min(count, _number(read, chunks.start + 4)) if plain and chunks is not None else count
         return None
     found.packets += count
     if bits != 32 or count > MOST_SAMPLES:
@@ -123,40 +169,26 @@ def _sizes(found: Anatomy, read: Read, table: Box) -> array[int] | None:
     return _numbers(read(box.start + 12, 4 * count), "I")
 
 
-def _chunks(found: Anatomy, read: Read, table: Box, sizes: array[int]) -> _Extents | None:
+def _chunks(found: Anatomy, read: Read, table: Box, sizes: array[int]) -> Iterator[tuple[int, int]]:
     """From where to where each chunk reaches."""
     offsets_box, runs_box = table.first(b"stco") or table.first(b"co64"), table.first(b"stsc")
     if offsets_box is None or runs_box is None:
-        return None
+        return
     wide = offsets_box.kind == b"co64"
     count = min(_number(read, offsets_box.start + 4), MOST_SAMPLES)
     offsets = _numbers(read(offsets_box.start + 8, (8 if wide else 4) * count), "Q" if wide else "I")
     runs = _numbers(read(runs_box.start + 8, 12 * min(_number(read, runs_box.start + 4), MOST_SAMPLES)), "I")
     starts = [*runs[0::3], len(offsets) + 1]
-    if any(behind <= first for first, behind in pairwise(starts[:-1])):
+    if starts[0] < 1 or any(behind <= first for first, behind in pairwise(starts[:-1])):
         found.broken("the table of its chunks is not in order", runs_box.at)
-        return None
-    extents: _Extents = []
+        return
     sample = 0
     for (first, behind), samples in zip(pairwise(starts), runs[1::3], strict=False):
         for chunk in range(first - 1, min(behind - 1, len(offsets))):
-            if chunk < 0 or sample >= len(sizes):
-                return extents
-            length = sum(sizes[sample : sample + samples])
-            extents.append((offsets[chunk], offsets[chunk] + length))
+            if sample >= len(sizes):
+                return
+            yield offsets[chunk], offsets[chunk] + sum(sizes[sample : sample + samples])
             sample += samples
-    return extents
-
-
-def _check_extents(found: Anatomy, extents: _Extents, media: _Extents, at: int) -> None:
-    """Each must lie within one box of media data."""
-    ordered = sorted(media)
-    starts = [start for start, _ in ordered]
-    for start, end in extents:
-        position = bisect_right(starts, start) - 1
-        if start < end and (position < 0 or end > ordered[position][1]):
-            found.broken("a sample does not lie where its media data lie", at)
-            return
 
 
 def _check_run(found: Anatomy, read: Read, run: Box) -> None:
