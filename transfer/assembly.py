@@ -10,6 +10,7 @@ from functools import partial
 
 from transfer import __version__
 from transfer.approvals.campaigns import standing
+from transfer.approvals.reviews import cleared
 from transfer.arrivals import Arrivals, Taking, Watchers
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
@@ -22,12 +23,14 @@ from transfer.gateway import Gateway
 from transfer.housekeeping import Housekeeping
 from transfer.intake.folder import FolderRetirer, FolderSource, FolderWatcher
 from transfer.intake.settle import SettleRules
+from transfer.judging import Standing
 from transfer.log_key import load_signer
+from transfer.looking_back import LookingBack
 from transfer.loops import Bell
 from transfer.model.events import Json
 from transfer.model.identifiers import CampaignId, Sha256
 from transfer.notices import Notices
-from transfer.pipeline import Line, Standing
+from transfer.pipeline import Line
 from transfer.policy.rules import CampaignStanding
 from transfer.release.dispatch import Dispatch
 from transfer.release.folder import FolderBoard, FolderRecaller, FolderSink
@@ -143,6 +146,7 @@ def _line(site: Site) -> Line:
         scanner=build_scanners(site),
         policy=site.policy,
         standing=standing_of(site),
+        reviewed=partial(cleared, desk=site.desk, policy=site.policy),
     )
 
 
@@ -253,6 +257,9 @@ def _upkeep(site: Site, line: Line) -> Upkeep:
         ),
         clock=site.clock,
         monotonic=time.monotonic,
+        look_back=LookingBack(
+            db=site.db, register=site.register, blobs=site.blobs, media=line.media, policy=site.policy
+        ).round,
     )
 
 

@@ -9,31 +9,29 @@ gateway but what the sandbox children were handed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from transfer.disarm.rebuild import Unrebuilt, rebuild
 from transfer.errors import Refusal, TransferError, Unavailable
 from transfer.inspection.examine import Unexamined, examine
 from transfer.inspection.scan import Scanners
+from transfer.judging import Judge, Reviewed, Standing, nobody_reviewed
 from transfer.model.chronicle import examined_event, failed_event, held_event, rebuilt_event, refused_event
 from transfer.model.events import Event
 from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult, Verdict
-from transfer.model.identifiers import CampaignId, ItemId, Sha256
+from transfer.model.identifiers import ItemId, Sha256
 from transfer.model.media import Family, MediaFacts
 from transfer.model.states import Arrived, Examined, Held, RawBlob, Rebuilt, Refused, Spooled, State
-from transfer.policy.decide import decide
-from transfer.policy.rules import CampaignStanding, Evidence, Policy
+from transfer.policy.rules import Policy
 from transfer.sandbox.lease import LeasedChild
 from transfer.sandbox.pool import Pool
 from transfer.store.blobs import Blobs
-from transfer.store.database import Database, ReadTx, Recorder
+from transfer.store.database import Database, Recorder
+from transfer.store.fingerprints import Fingerprints
 from transfer.store.records import Record
 from transfer.store.register import Register
 
 _GONE = frozenset({State.REFUSED, State.EXPIRED})
-
-Standing = Callable[[ReadTx, CampaignId | None], CampaignStanding]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +47,19 @@ class Line:
     scanner: Scanners
     policy: Policy
     standing: Standing
+    reviewed: Reviewed = nobody_reviewed
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+
+    @property
+    def _judge(self) -> Judge:
+        return Judge(
+            db=self.db,
+            register=self.register,
+            policy=self.policy,
+            standing=self.standing,
+            reviewed=self.reviewed,
+            fingerprints=self.fingerprints,
+        )
 
     def carry(self, item: ItemId) -> State:
         """Takes an item as far as it can go without a person. Raises Unavailable: it then stays where it is."""
@@ -103,12 +114,14 @@ class Line:
                 scanner=self.scanner,
                 limits=self.policy.limits,
                 search=self.policy.search,
+                fingerprint=self.policy.comparison is not None and self.policy.comparison.compare,
             )
         except Refusal as fault:
             examined = Unexamined(findings=(Finding(code=Code(fault.code)),))
         if isinstance(examined, Unexamined):
             self._refuse(spooled, State.SPOOLED, examined.findings)
             return None
+        examined = self._judge.compared(examined)
         early = self._verdict(examined, (), examined.scans)
         if early.refused:
             self._refuse_by(early, spooled, State.SPOOLED, examined.media, examined.findings)
@@ -151,7 +164,8 @@ class Line:
 
     def _decide(self, rebuilt: Rebuilt, *, was: State) -> State:
         """`was` is where the item stands, as it was committed last."""
-        verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans)
+        clean = rebuilt.clean.sha256 if was is State.HELD else None
+        verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans, clean=clean)
         held = Held(rebuilt=rebuilt, verdict=verdict)
         with self.db.write() as tx:
             behind = self._steps_behind(rebuilt, was)
@@ -174,7 +188,7 @@ class Line:
         if self.scanner.outdated(rebuilt.examined.scans) or self.scanner.outdated(rebuilt.scans):
             rebuilt = self._scan_again(rebuilt)
         scans = rebuilt.examined.scans + rebuilt.scans
-        verdict = self._verdict(rebuilt.examined, rebuilt.findings, scans)
+        verdict = self._verdict(rebuilt.examined, rebuilt.findings, scans, clean=rebuilt.clean.sha256)
         if verdict == held.verdict and (rebuilt is held.rebuilt or not _all_clean(scans)):
             return State.HELD
         return self._decide(rebuilt, was=State.HELD)
@@ -187,34 +201,19 @@ class Line:
             clean_scans = self.scanner.scan(clean, rebuilt.clean.size)
         return replace(rebuilt, examined=replace(rebuilt.examined, scans=raw_scans), scans=clean_scans)
 
-    def _verdict(self, examined: Examined, more: tuple[Finding, ...], scans: tuple[ScanResult, ...]) -> Verdict:
-        arrived = examined.spooled.arrived
-        return self._judge(arrived, examined.media, examined.findings + more, scans)
-
-    def _judge(
+    def _verdict(
         self,
-        arrived: Arrived,
-        media: MediaFacts | None,
-        findings: tuple[Finding, ...],
+        examined: Examined,
+        more: tuple[Finding, ...],
         scans: tuple[ScanResult, ...],
+        *,
+        clean: Sha256 | None = None,
     ) -> Verdict:
-        with self.db.read() as tx:
-            standing = self.standing(tx, arrived.campaign)
-            returning = self.register.returning(tx, arrived.item)
-        evidence = Evidence(
-            name=arrived.name,
-            post=arrived.post,
-            findings=arrived.findings + findings,
-            media=media,
-            scans=scans,
-            campaign=standing,
-            returning=returning,
-            size=arrived.arrival.size,
-        )
-        return decide(evidence, self.policy)
+        arrived = examined.spooled.arrived
+        return self._judge.verdict(arrived, examined.media, examined.findings + more, scans, clean=clean)
 
     def _refuse(self, spooled: Spooled, reached: State, findings: tuple[Finding, ...]) -> None:
-        verdict = self._judge(spooled.arrived, None, findings, ())
+        verdict = self._judge.verdict(spooled.arrived, None, findings, ())
         self._refuse_by(verdict, spooled, reached, None, findings)
 
     def _refuse_by(
@@ -236,7 +235,7 @@ class Line:
             return State.REFUSED
         item, raw = spooled.arrived.item, spooled.raw
         finding = Finding(code=Code.INTERNAL_FAULT, detail={"fault": type(fault).__name__})
-        verdict = self._judge(spooled.arrived, None, (finding,), ())
+        verdict = self._judge.verdict(spooled.arrived, None, (finding,), ())
         with self.db.write() as tx:
             reached = self.register.row(tx, item).state  # a step before the fault may have been committed
             self.recorder.append(tx, failed_event(item, reached.value, type(fault).__name__))

@@ -26,7 +26,8 @@ from transfer.model.clock import Clock
 from transfer.model.events import EntryRef, Event
 from transfer.model.identifiers import CampaignId, ItemId, PersonId, Sha256, SourceId
 from transfer.model.states import Arrival, Held, Kind
-from transfer.pipeline import Line, Standing
+from transfer.judging import Standing
+from transfer.pipeline import Line
 from transfer.policy.rules import Policy
 from transfer.sandbox.pool import Pool
 from transfer.store.blobs import Blobs

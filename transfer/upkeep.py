@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from transfer.housekeeping import Housekeeping
+from transfer.judging import Standing
 from transfer.model.clock import Clock
 from transfer.model.events import Event, EventName
 from transfer.model.findings import WaitingFor
 from transfer.model.identifiers import CampaignId, ItemId
-from transfer.pipeline import Standing
 from transfer.policy.rules import CampaignStanding
 from transfer.store.database import Database, Recorder
-from transfer.store.queues import campaigns_waited_for, held_waiting
+from transfer.store.queues import campaigns_waited_for, held_waiting, reviewed_waiting
 
 _CAMPAIGN_SECONDS = 1.0
 _RETENTION_SECONDS = 3600.0
 _SHARDS_SECONDS = 3600.0  # they are kept by days, so at least one a day; an hour later where a backup is being made
+_LOOKING_BACK_SECONDS = 10.0
 _STEP_SECONDS = 5.0
 _BATCH = 1000
 
@@ -38,8 +39,10 @@ class Upkeep:
     clock: Clock
     monotonic: Callable[[], float]
     prune_shards: Callable[[], object] = list  # the retention of the log; what it answers is of no interest here
+    look_back: Callable[[], object] = list  # at what was released without being looked at: the same
     _due: dict[str, float] = field(default_factory=dict, init=False)
     _standings: dict[CampaignId | None, CampaignStanding] = field(default_factory=dict, init=False)
+    _reviews: dict[ItemId, int] = field(default_factory=dict, init=False)
     _clocks: tuple[datetime, float] | None = field(default=None, init=False)
 
     def round(self) -> list[ItemId]:
@@ -51,9 +54,11 @@ class Upkeep:
                 pass
         if self._is_due("shards", _SHARDS_SECONDS):
             self.prune_shards()
+        if self._is_due("looking back", _LOOKING_BACK_SECONDS):
+            self.look_back()
         again: list[ItemId] = []
         if self._is_due("campaign", _CAMPAIGN_SECONDS):
-            again += self._campaigns_moved()
+            again += self._campaigns_moved() + self._reviews_came()
         return again
 
     def _campaigns_moved(self) -> list[ItemId]:
@@ -63,6 +68,13 @@ class Upkeep:
             moved = any(self._standings.get(campaign) is not now for campaign, now in standings.items())
             self._standings = standings
             return held_waiting(tx, [WaitingFor.CAMPAIGN], limit=_BATCH) if moved else []
+
+    def _reviews_came(self) -> list[ItemId]:
+        """What waits for a person to look at it, once another review of it was handed in."""
+        with self.db.read() as tx:
+            reviews = reviewed_waiting(tx)
+        before, self._reviews = self._reviews, reviews
+        return [item for item, count in reviews.items() if before.get(item) != count]
 
     def _is_due(self, what: str, period: float) -> bool:
         now = self.monotonic()

@@ -6,7 +6,8 @@ approved with its entry in the log, then an `Approved` that was derived from sig
 The checks, in order: the statement is well formed; it speaks of PUBLIC, one to 64 items, and a risk (G6, G7); its
 signer has a chain to the first approver and is an approver now (G1); it was not handed in before; its time is sane;
 the campaign is approved and current (G1); each item waits for approval, under the policy in force, with these bytes,
-in this campaign, dropped by somebody else (four eyes). `confirm` makes all of them again from the stored notes.
+in this campaign, dropped by somebody else (four eyes), and whatever of it a person had to look at was cleared by a
+review that stands (`reviews`). `confirm` makes all of them again from the stored notes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from transfer.approvals.authority import Authority
 from transfer.approvals.desk import Desk, wrong_kind
 from transfer.approvals.log_heads import recorded_terms
 from transfer.approvals.quorum import check_campaign, check_time, missing
+from transfer.approvals.reviews import check_cleared
 from transfer.approvals.signing import Signed, read_unverified
 from transfer.approvals.standing import (
     Approvals,
@@ -72,6 +74,7 @@ def accept(tx: WriteTx, note: str, *, desk: Desk, policy: Policy) -> AcceptedApp
     held = {item: _waiting(tx, item, desk=desk) for item, _ in statement.items}
     for item in held.values():
         check_approval(statement, item, policy=policy)
+        check_cleared(tx, item, desk=desk, policy=policy)
     private = {} if statement.note is None else {"note": desk.words(tx, statement.note)}
     facts = {"valid_until": render_time(statement.at + valid)}
     desk.take_in(
@@ -111,6 +114,7 @@ def confirm(tx: ReadTx, held: Held, *, desk: Desk, policy: Policy) -> Approved:
     if campaign is None:
         raise Tampered(f"Item {item} is marked approved and belongs to no campaign.", clauses=("G1",))
     check_campaign(authority.campaign(campaign), campaign, now=desk.clock.now())
+    check_cleared(tx, held, desk=desk, policy=policy)
     found = standing_now(tx, held, authority=authority, desk=desk, policy=policy)
     return _derived(held, found, quorum=policy.approval.quorum)
 

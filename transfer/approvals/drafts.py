@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from transfer.approvals.desk import Desk
+from transfer.approvals.reviews import to_review
 from transfer.approvals.statement import (
     LINE,
     MAX_ITEMS,
@@ -23,6 +24,7 @@ from transfer.approvals.statement import (
     Item,
     PauseStatement,
     RefusalStatement,
+    ReviewStatement,
     Risk,
     Role,
     WithdrawalStatement,
@@ -73,6 +75,29 @@ def draft_refusal(tx: WriteTx, items: Sequence[ItemId], *, by: PersonId, reason:
     return render_statement(
         RefusalStatement(
             items=_items(tx, items, desk=desk), reason=_digest(tx, text, desk=desk), at=desk.clock.now(), by=by
+        )
+    )
+
+
+def draft_review(tx: WriteTx, items: Sequence[ItemId], *, by: PersonId, reason: str, desk: Desk, policy: Policy) -> str:
+    """That what these items wait for a person to look at is no obstacle. Raises Misuse, NotSo.
+
+    It clears what the items' verdicts name, all of it; items that wait for different findings need one statement each.
+    """
+    text = clean_text(reason)
+    if not text:
+        raise Misuse("A review needs a reason, for whoever approves and audits.", advice="Give it with --reason.")
+    codes = {to_review(tx, item, desk=desk) for item in items}
+    if len(codes) > 1:
+        raise Misuse("These items wait for different findings to be looked at.", advice="Review each by itself.")
+    return render_statement(
+        ReviewStatement(
+            items=_items(tx, items, desk=desk),
+            codes=next(iter(codes), ()),
+            policy=Sha256(policy.sha256),
+            reason=_digest(tx, text, desk=desk),
+            at=desk.clock.now(),
+            by=by,
         )
     )
 

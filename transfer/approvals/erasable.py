@@ -24,6 +24,7 @@ from transfer.approvals.statement import (
     EnrolmentStatement,
     PauseStatement,
     RefusalStatement,
+    ReviewStatement,
     Statement,
     WithdrawalStatement,
 )
@@ -108,6 +109,7 @@ def _digests(statement: Statement) -> list[Sha256]:
             return [note] if note is not None else []
         case (
             RefusalStatement(reason=reason)
+            | ReviewStatement(reason=reason)
             | WithdrawalStatement(reason=reason)
             | ClosingStatement(reason=reason)
             | DisableStatement(reason=reason)

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, TypeAlias
 
+from transfer.model.findings import Code
 from transfer.model.identifiers import CampaignId, ItemId, PersonId, Sha256
 
 MAX_ITEMS = 64
@@ -50,6 +51,20 @@ class ApprovalStatement:
     campaign: CampaignId
     policy: Sha256
     note: Sha256 | None
+    at: datetime
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewStatement:
+    """Somebody looked at what the gateway found about these rebuilt bytes, and it is no obstacle: they may go on to
+    approval, which this is not."""
+
+    kind: ClassVar[str] = "review"
+    items: tuple[Item, ...]
+    codes: tuple[Code, ...]
+    policy: Sha256
+    reason: Sha256
     at: datetime
     by: PersonId
 
@@ -144,7 +159,7 @@ class PauseStatement:
     by: PersonId
 
 
-Decision: TypeAlias = ApprovalStatement | RefusalStatement | WithdrawalStatement
+Decision: TypeAlias = ApprovalStatement | ReviewStatement | RefusalStatement | WithdrawalStatement
 Governing: TypeAlias = CampaignStatement | ClosingStatement | EnrolmentStatement | DisableStatement | PauseStatement
 Statement: TypeAlias = Decision | Governing
 

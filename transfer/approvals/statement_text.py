@@ -31,6 +31,7 @@ from transfer.approvals.statement import (
     Item,
     PauseStatement,
     RefusalStatement,
+    ReviewStatement,
     Risk,
     Role,
     Statement,
@@ -39,6 +40,7 @@ from transfer.approvals.statement import (
 from transfer.errors import Misuse, TransferError
 from transfer.model.clock import parse_time, render_time
 from transfer.model.events import Json
+from transfer.model.findings import Code
 from transfer.model.identifiers import Sha256, parse_campaign_id, parse_item_id, parse_person_id, parse_sha256
 
 HEADER = "oneway-transfer/statement/v1"
@@ -137,6 +139,15 @@ def _items(value: Json) -> tuple[Item, ...]:
     return items
 
 
+def _codes(value: Json) -> tuple[Code, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("one or more findings are expected")
+    codes = tuple(Code(_text(code)) for code in value)
+    if any(first.value >= second.value for first, second in itertools.pairwise(codes)):
+        raise ValueError("the findings are sorted, each named once")
+    return codes
+
+
 def _digest(value: Json) -> Sha256:
     return parse_sha256(_text(value))
 
@@ -161,6 +172,7 @@ _CODECS: dict[str, _Codec] = {
     "at": (render_time, lambda value: parse_time(_text(value))),
     "by": (_same, lambda value: parse_person_id(_text(value))),
     "campaign": (_same, lambda value: parse_campaign_id(_text(value))),
+    "codes": (lambda codes: [code.value for code in codes], _codes),
     "details": _DIGEST,
     "ends": _DAY,
     "items": (lambda items: [list(item) for item in items], _items),
@@ -180,6 +192,7 @@ _KINDS: dict[str, type[Statement]] = {
     one.kind: one
     for one in (
         ApprovalStatement,
+        ReviewStatement,
         RefusalStatement,
         WithdrawalStatement,
         CampaignStatement,

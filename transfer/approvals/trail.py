@@ -12,6 +12,7 @@ What it relies on in the leaves (a contract with whoever emits them):
     campaign.approved, campaign.closed,             (submitter, auditor, operator) has facts.role and gives no right
     gateway.paused, gateway.resumed
     statement.accepted                            facts.statement, for an approval also facts.valid_until
+    file.held                                     item, file.sha256, policy.sha256, facts.review = what to clear
     file.approved                                 item, file.sha256, facts.quorum
     file.releasing                                item, file.sha256 = the rebuilt bytes, policy.sha256,
                                                   facts.statement_sha256; recorded in the transaction that confirms
@@ -34,8 +35,8 @@ from typing import Any
 from transfer.approvals.authority import Authority, Root
 from transfer.approvals.quorum import check_campaign, check_item, check_time, missing
 from transfer.approvals.signing import Signed
-from transfer.approvals.statement import ApprovalStatement, RefusalStatement, Role, WithdrawalStatement
-from transfer.approvals.trail_items import Handover, TrailItem, TrailItems, parse_told
+from transfer.approvals.statement import ApprovalStatement, RefusalStatement, ReviewStatement, Role, WithdrawalStatement
+from transfer.approvals.trail_items import Handover, TrailItem, TrailItems, parse_told, same_signer
 from transfer.errors import NotSo, TransferError
 from transfer.model.clock import parse_time
 from transfer.model.events import EventName
@@ -72,6 +73,7 @@ class Trail:
             EventName.CAMPAIGN_CLOSED.value: self._governs,
             EventName.GATEWAY_PAUSED.value: self._governs,
             EventName.GATEWAY_RESUMED.value: self._governs,
+            EventName.FILE_HELD.value: self._held,
             EventName.FILE_APPROVED.value: self._approved,
             EventName.FILE_RELEASING.value: self._releasing,
             EventName.FILE_RELEASED.value: self._released,
@@ -133,12 +135,12 @@ class Trail:
     def _governs(self, leaf: Leaf) -> None:
         signed = self._authority.apply(leaf["facts"]["statement"])
         self._governing.append(signed)
-        _same_signer(leaf, signed)
+        same_signer(leaf, signed)
         check_time(signed.statement.at, now=parse_time(leaf["at"]), valid=_NO_LIMIT)
 
     def _accepted(self, leaf: Leaf) -> None:
         signed = self._authority.open(leaf["facts"]["statement"])
-        _same_signer(leaf, signed)
+        same_signer(leaf, signed)
         statement = signed.statement
         check_time(statement.at, now=parse_time(leaf["at"]), valid=_NO_LIMIT)
         match statement:
@@ -146,11 +148,18 @@ class Trail:
                 until = parse_time(leaf["facts"]["valid_until"])
                 for item in self._spoken_of(statement.items):
                     item.approvals.append((signed, until))
+            case ReviewStatement():
+                for item in self._spoken_of(statement.items):
+                    item.clear(statement, four_eyes=self._four_eyes)
             case RefusalStatement() | WithdrawalStatement():
                 for item in self._spoken_of(statement.items, old=self._handover is not None):
                     item.stopped = statement.kind
             case _:
                 raise NotSo(f"A statement of the kind «{statement.kind}» has an entry of its own kind.")
+
+    def _held(self, leaf: Leaf) -> None:
+        if "review" in leaf["facts"]:
+            self._items.known(leaf["item"]).hold_for_review(leaf)
 
     def _approved(self, leaf: Leaf) -> None:
         item = self._items.known(leaf["item"])
@@ -167,6 +176,7 @@ class Trail:
         named = leaf["facts"]["statement_sha256"]
         if named not in {signed.sha256 for signed, _ in item.approvals}:
             raise NotSo(f"Item {leaf['item']} was released on a statement that nobody handed in for it.")
+        item.check_reviewed(leaf)
         self._covered(leaf, item)
         item.releasing |= {leaf["file"]["sha256"]}
 
@@ -249,7 +259,7 @@ class Trail:
             raise NotSo("It carries another statement than the older shard has in its place.")
 
     def _approval_carried(self, leaf: Leaf, signed: Signed, handover: Handover) -> None:
-        _same_signer(leaf, signed)
+        same_signer(leaf, signed)
         if not isinstance(signed.statement, ApprovalStatement):
             raise NotSo("Of decisions about files only approvals are carried.")
         approval = (signed, parse_time(leaf["facts"]["valid_until"]))
@@ -284,10 +294,3 @@ def check_trail(leaves: Iterable[tuple[int, Leaf]], *, root: Root | None = None,
     for index, leaf in leaves:
         trail.feed(index, leaf)
     return trail.problems
-
-
-def _same_signer(leaf: Leaf, signed: Signed) -> None:
-    if leaf["by"] != signed.statement.by:
-        raise NotSo(f"The entry names {leaf['by']}, and the statement is by {signed.statement.by}.")
-    if leaf["facts"]["statement_sha256"] != signed.sha256:
-        raise NotSo("The entry names another digest than that of the statement in it.")

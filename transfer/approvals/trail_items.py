@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from transfer.approvals.signing import Signed
+from transfer.approvals.statement import ReviewStatement
 from transfer.errors import NotSo
 from transfer.model.events import Json
 from transfer.model.identifiers import CampaignId, PersonId
@@ -18,7 +19,10 @@ _Origin: TypeAlias = "tuple[PersonId, CampaignId | None]"
 
 @dataclass(slots=True)
 class TrailItem:
-    """What the log has said about one item so far. `quorum` and `four_eyes` are those of its last approval."""
+    """What the log has said about one item so far. `quorum` and `four_eyes` are those of its last approval.
+
+    `reviews` are the findings that nobody has cleared yet, by the bytes and the policy under which they were held.
+    """
 
     submitter: PersonId
     campaign: CampaignId | None
@@ -28,6 +32,27 @@ class TrailItem:
     stopped: str = ""
     releasing: frozenset[str] = frozenset()
     released: str | None = None
+    reviews: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    def hold_for_review(self, leaf: Leaf) -> None:
+        """A policy puts these findings about these bytes before a person: from now on, and until one clears them."""
+        which = str(leaf["file"]["sha256"]), str(leaf["policy"]["sha256"])
+        self.reviews.setdefault(which, set()).update(str(code) for code in leaf["facts"]["review"])
+
+    def clear(self, statement: ReviewStatement, *, four_eyes: bool) -> None:
+        """A review by somebody who may make it. Raises NotSo if they dropped the file themselves."""
+        if four_eyes and statement.by == self.submitter:
+            raise NotSo("It was reviewed by the person who handed the file in.")
+        for which in [(str(made), str(statement.policy)) for _, made in statement.items]:
+            left = self.reviews.pop(which, set()) - {code.value for code in statement.codes}
+            if left:
+                self.reviews[which] = left
+
+    def check_reviewed(self, leaf: Leaf) -> None:
+        """Nothing about these bytes waits for a person under the policy of this release. Raises NotSo."""
+        left = self.reviews.get((leaf["file"]["sha256"], leaf["policy"]["sha256"]))
+        if left:
+            raise NotSo(f"Item {leaf['item']} was released, and nobody had reviewed {', '.join(sorted(left))}.")
 
     def told(self) -> dict[str, Json]:
         """As `file.carried` tells it, beside the submitter; `parse_told` reads it."""
@@ -42,6 +67,8 @@ class TrailItem:
             told["releasing"] = sorted(self.releasing)
         if self.released is not None:
             told["released"] = self.released
+        if self.reviews:
+            told["reviews"] = [[*which, sorted(codes)] for which, codes in sorted(self.reviews.items())]
         return told
 
 
@@ -79,7 +106,7 @@ class TrailItems:
 def parse_told(leaf: Leaf) -> TrailItem:
     """The item that a `file.carried` tells of, without its approvals. Raises KeyError, TypeError, ValueError."""
     facts = leaf["facts"]
-    campaign = facts.get("campaign")
+    campaign, reviews = facts.get("campaign"), facts.get("reviews", ())
     return TrailItem(
         submitter=PersonId(leaf["by"]),
         campaign=None if campaign is None else CampaignId(campaign),
@@ -88,6 +115,7 @@ def parse_told(leaf: Leaf) -> TrailItem:
         stopped=str(facts.get("stopped", "")),
         releasing=frozenset(str(digest) for digest in facts.get("releasing", ())),
         released=str(facts["released"]) if "released" in facts else None,
+        reviews={(str(made), str(policy)): {str(code) for code in codes} for made, policy, codes in reviews},
     )
 
 
@@ -110,3 +138,10 @@ class Handover:
         first, last = (1, self.statements) if governing else (self.statements + 1, self.count)
         if not first <= index <= last:
             raise NotSo("It carries something over, and does not stand in its place at the beginning of its shard.")
+
+
+def same_signer(leaf: Leaf, signed: Signed) -> None:
+    if leaf["by"] != signed.statement.by:
+        raise NotSo(f"The entry names {leaf['by']}, and the statement is by {signed.statement.by}.")
+    if leaf["facts"]["statement_sha256"] != signed.sha256:
+        raise NotSo("The entry names another digest than that of the statement in it.")

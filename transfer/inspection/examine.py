@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol
 
 from transfer.inspection.noticed import noticed, printable
 from transfer.inspection.scan import Scanners
+from transfer.inspection.written_names import personal_in_name
 from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import Sha256
 from transfer.model.limits import MediaLimits
@@ -27,7 +28,15 @@ class Examiner(Protocol):
     """A leased sandbox child, as far as this station needs it."""
 
     def examine(
-        self, raw_fd: int, /, *, suffix: str, limits: MediaLimits, search: Search, seconds: float
+        self,
+        raw_fd: int,
+        /,
+        *,
+        suffix: str,
+        limits: MediaLimits,
+        search: Search,
+        seconds: float,
+        fingerprint: bool = False,
     ) -> ExamineReply:
         """Raises ChildFault, a Refusal, if the child crashes, is too slow or too large, or talks nonsense."""
         ...
@@ -58,11 +67,12 @@ def examine(
     limits: MediaLimits,
     search: Search,
     seconds: float = EXAMINE_SECONDS,
+    fingerprint: bool = False,
 ) -> Examined | Unexamined:
     """What the scanners and the child found. Malware is not handed to a decoder.
 
-    The child gets `seconds` and more the larger the file is. A scanner that does not answer is a fact for the policy, no error. Raises Tampered if the blob is missing, and
-    ChildFault if the child failed.
+    The child gets `seconds` and more the larger the file is. A scanner that does not answer is a fact for the policy,
+    no error. Raises Tampered if the blob is missing, and ChildFault if the child failed.
     """
     raw = spooled.raw
     with blobs.open_raw(raw.sha256) as content:
@@ -78,13 +88,26 @@ def examine(
             limits=limits,
             search=search,
             seconds=seconds + raw.size / _BYTES_A_SECOND,
+            fingerprint=fingerprint,
         )
     if reply.media is None:
         return Unexamined(findings=reply.findings or (noticed(Code.UNDECODABLE),), scans=scans)
     return Examined(
         spooled=spooled,
         media=reply.media,
-        findings=reply.findings,
+        findings=(*reply.findings, *_in_names(spooled, search)),
         scans=scans,
         tools={**reply.tools, "scanner": printable(scans[0].signatures or scans[0].scanner)},
+        fingerprints=reply.fingerprints,
+    )
+
+
+def _in_names(spooled: Spooled, search: Search) -> tuple[Finding, ...]:
+    """Personal data in the file's name and in its post's. Marks in names are for the policy, which knows them too."""
+    arrived = spooled.arrived
+    return tuple(
+        finding
+        for name in (arrived.name, arrived.post)
+        if name is not None
+        for finding in personal_in_name(name.text, search)
     )

@@ -72,6 +72,7 @@ def held_event(held: Held, *, again: bool = False) -> Event:
             "waiting_for": waiting.value if waiting else "",
             "reasons": _reasons(held.verdict.reasons),
             "raw": held.rebuilt.examined.spooled.raw.sha256,
+            **({"review": sorted(code.value for code in held.verdict.reviews)} if held.verdict.reviews else {}),
             **({"scans": _scans(held.rebuilt.examined.scans + held.rebuilt.scans)} if again else {}),
         },
     )

@@ -67,6 +67,11 @@ class NearCopy:
         """Per cent of the frames that could be compared."""
         return 100 * self.agreeing // self.frames
 
+    def detail(self) -> dict[str, str | int]:
+        """As a finding tells it; the share only of what has several frames."""
+        frames = {"agreeing": self.agreeing, "frames": self.frames, "share": self.share} if self.frames > 1 else {}
+        return {"item": self.item, "distance": self.distance, "mirrored": int(self.mirrored), **frames}
+
 
 def differing_bits(first: str, second: str) -> int:
     """The Hamming distance of two hashes, 0 to 256."""

@@ -10,7 +10,7 @@ code than `rules.floor` says; more findings never make the verdict milder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -117,6 +117,11 @@ def _to_review(word: _Word, code: Code) -> bool:
     """Whether a person has to clear this code. What waits by its nature for something else, that alone can clear."""
     holds = word.reason.severity is Severity.HOLD and word.waiting_for is WaitingFor.REVIEW
     return holds and word.code is code and code not in _NATURAL_WAIT
+
+
+def to_be_cleared(findings: Iterable[Finding], policy: Policy) -> frozenset[Code]:
+    """Those of these findings that the policy puts before a person, whoever has cleared them."""
+    return frozenset(finding.code for finding in findings if _to_review(_word(finding, policy), finding.code))
 
 
 def reason_for(finding: Finding, policy: Policy) -> Reason:

@@ -7,7 +7,7 @@ manifest take. The guard's end of the line is wider here than `Sentry`: it is al
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from transfer.model.clock import Clock
@@ -16,6 +16,7 @@ from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
 from transfer.model.states import Approved
 from transfer.store.database import Database, ReadTx
+from transfer.store.fingerprints import Fingerprints
 from transfer.store.register import Register
 from transfer.store.releases import ReleaseRow, Releases
 
@@ -45,6 +46,7 @@ class Dispatch:
     lookout: Lookout
     clock: Clock
     entropy: Callable[[int], bytes]
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
     stands: Callable[[ReadTx, Approved], object]  # NotSo if the approval stands no longer, Unavailable while paused
 
 

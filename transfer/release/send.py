@@ -15,6 +15,7 @@ from __future__ import annotations
 from transfer.errors import NotSo
 from transfer.model.events import Event, EventName, FileFact, Json
 from transfer.model.identifiers import DeviceId, Sha256
+from transfer.model.media import Family
 from transfer.model.names import SafeName
 from transfer.model.states import Approved, Receipt, Released, State
 from transfer.release.dispatch import Dispatch, expectation_of
@@ -127,6 +128,8 @@ def _confirm(approved: Approved, row: ReleaseRow, receipt: Receipt, dispatch: Di
     try:
         with dispatch.database.write() as tx:
             dispatch.releases.confirm(tx, row.item, receipt)
+            if approved_clean(approved).format.family is not Family.TEXT:
+                dispatch.fingerprints.released(tx, row.item, approved.held.rebuilt.examined.fingerprints)
             dispatch.register.mark(
                 tx, row.item, State.RELEASED, event, was=frozenset({State.APPROVED}), released_as=row.name.text
             )

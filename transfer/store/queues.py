@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.clock import render_time
@@ -13,6 +13,7 @@ from transfer.model.findings import WaitingFor
 from transfer.model.identifiers import CampaignId, ItemId
 from transfer.model.states import State
 from transfer.store.database import ReadTx, WriteTx
+from transfer.store.directory_tables import DECISION
 from transfer.store.items import ITEM, RAW_KEPT
 
 
@@ -20,6 +21,13 @@ def to_retire(tx: ReadTx, *, limit: int) -> list[ItemId]:
     """Released items whose staged original has not been dealt with, oldest first."""
     query = select(ITEM.c.item).where(ITEM.c.state == "released", ITEM.c.retired == 0).order_by(ITEM.c.seq)
     return [ItemId(found) for found in tx.connection.scalars(query.limit(limit))]
+
+
+def reviewed_waiting(tx: ReadTx) -> dict[ItemId, int]:
+    """What waits for a person to look at it, and that a person has looked at: how many reviews there are of each."""
+    query = select(DECISION.c.item, func.count()).join(ITEM, ITEM.c.item == DECISION.c.item)
+    query = query.where(ITEM.c.waiting_for == WaitingFor.REVIEW.value, DECISION.c.kind == "review")
+    return {ItemId(item): count for item, count in tx.connection.execute(query.group_by(DECISION.c.item))}
 
 
 def held_waiting(tx: ReadTx, waits: Iterable[WaitingFor], *, limit: int) -> list[ItemId]:

@@ -327,6 +327,7 @@ def check_disclosures(data, entries):
 
 # ---------------------------------------------------------------- who approved what
 STOPPING = ("refusal", "withdrawal", "closing", "pause")  # an operator may sign these too
+DECISIONS = ("approval", "review", "refusal", "withdrawal")
 STATED = ("statement.accepted", "campaign.approved", "campaign.closed", "gateway.paused", "gateway.resumed")
 SERIES = {"enrolment": "people", "disabling": "people", "pause": "line", "campaign": "campaign", "closing": "campaign"}
 
@@ -362,6 +363,9 @@ class Approvals:
                 need(not self.roles.get(facts["person"]), f"{what} disables a signer without a signature.")
             elif event == "file.spooled":
                 self.take_in(leaf, {"campaign": facts.get("campaign")}, what)
+            elif event == "file.held" and "review" in facts and leaf["item"] in self.items:
+                which = (leaf["file"]["sha256"], leaf["policy"]["sha256"])
+                self.items[leaf["item"]].reviews.setdefault(which, set()).update(facts["review"])
             elif event in ("file.approved", "file.releasing", "file.released", "release.restored"):
                 self.follow(leaf, facts, what)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
@@ -372,6 +376,7 @@ class Approvals:
         need(leaf["item"] not in self.items, f"{what} takes its item in twice.")
         hash((leaf["by"], facts.get("campaign")))  # texts, not lists: a TypeError is refused by `feed`
         new = {"quorum": max(1, int(facts.get("quorum", 1))), "stopped": str(facts.get("stopped", "")), "approvals": []}
+        new.update(reviews={(made, policy): set(codes) for made, policy, codes in facts.get("reviews", ())})
         new.update(releasing={str(digest) for digest in facts.get("releasing", ())}, released=facts.get("released"))
         self.items[leaf["item"]] = SimpleNamespace(submitter=leaf["by"], campaign=facts.get("campaign"), **new)
 
@@ -395,13 +400,16 @@ class Approvals:
         self.statements.add(sha256)
         if kind in SERIES:
             self.govern(leaf, said, kind, sha256, key, what)
-        elif not past and (leaf["event"] != "statement.accepted" or kind not in ("approval", "refusal", "withdrawal")):
+        elif not past and (leaf["event"] != "statement.accepted" or kind not in DECISIONS):
             raise Refused(f"{what} holds a statement of the kind {shown(kind)}.")
         for name, digest in said["items"] if kind not in SERIES else ():
             item = self.items.get(name)  # of those that are not in the pack there is nothing to say
             if item and kind == "approval":
                 need(said["public"] is True, f"{what} does not say PUBLIC.")
                 item.approvals.append((said, digest, moment(facts["valid_until"]), key, sha256))
+            elif item and kind == "review":
+                need(by != item.submitter or self.own_approvals, f"{what} was reviewed by who handed the file in.")
+                item.reviews.get((digest, said["policy"]), set()).difference_update(said["codes"])
             elif item:
                 item.stopped = kind
 
@@ -460,6 +468,8 @@ class Approvals:
             need(not self.paused, f"{what}: releasing was paused.")
             named = facts["statement_sha256"] in [approval[4] for approval in item.approvals]
             need(named, f"{what} names a statement that nobody handed in for it.")
+            left = item.reviews.get((digest, leaf["policy"]["sha256"]))
+            need(not left, f"{what}: nobody had reviewed {', '.join(map(shown, sorted(left or ())))}.")
             item.releasing.add(digest)
         whys = [self.why_not(leaf, item, digest, *approval[:4]) for approval in item.approvals]
         signers = {approval[0]["by"] for approval, why in zip(item.approvals, whys) if why is None}
