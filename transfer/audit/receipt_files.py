@@ -6,6 +6,9 @@ What enters: the database's rows and the log's verifiers. What leaves: files. Th
 its entry and of the first checkpoint that was signed over it, so making one again gives the same bytes. A mark in the
 database says up to which entry they lie there; it moves after the files are durable, so that a crash at most has some
 of them compared once more. A genuine receipt is never replaced, not even by another one.
+
+Those of a sealed shard were complete when it was sealed. If the folder was lost since, they are made again as well,
+from the rows of the sealed shards, the oldest first; not those of a shard that was pruned.
 """
 
 from __future__ import annotations
@@ -27,7 +30,15 @@ from transfer.model.identifiers import parse_item_id
 from transfer.store import journal
 from transfer.store.database import Database, ReadTx
 from transfer.store.durable import replacing, sync_folder, world_errors
-from transfer.store.receipt_cursor import first_checkpoint_over, receipts_again, receipts_until, set_receipts_until
+from transfer.store.receipt_cursor import (
+    first_checkpoint_over,
+    receipts_again,
+    receipts_until,
+    sealed_receipts_due,
+    set_receipts_until,
+    set_sealed_receipts_due,
+)
+from transfer.store.shards import archives
 
 SUFFIX = ".tlog-proof"
 RECEIPTED = {
@@ -61,23 +72,57 @@ class ReceiptFiles:
         self._folder = folder
         self._verifiers = verifiers
         self._until: int | None = None  # ahead of what the database says, by entries that have no receipt
+        self._sealed: list[Path] | None = None  # sealed shards whose receipts are to be made again
+        self._sealed_until = 0  # of the first of them
 
     def round(self) -> bool:
         """Makes some of those that are due; whether there may be more. Raises Unavailable, Tampered."""
+        return self._sealed_round() or self._running_round()
+
+    def _sealed_round(self) -> bool:
+        if self._sealed is None:
+            with self._db.read() as tx:
+                due = sealed_receipts_due(tx)
+            # After a crash this begins again, and finds what it wrote.
+            self._sealed = list(archives(self._db.path).values()) if due else []
+            if due and not self._sealed:
+                self._sealed_are_there()
+        if not self._sealed:
+            return False
+        with contextlib.closing(Database.open(self._sealed[0])) as archived, archived.read() as tx:
+            signed = journal.head(tx).signed_size
+            made, end = self._make(tx, self._sealed_until, min(signed, self._sealed_until + _SCANNED))
+        self._write_all(made)
+        self._sealed_until = end
+        if end >= signed:
+            del self._sealed[0]
+            self._sealed_until = 0
+            if not self._sealed:
+                self._sealed_are_there()
+        return True
+
+    def _sealed_are_there(self) -> None:
+        with self._db.write() as tx:
+            set_sealed_receipts_due(tx, due=False)
+
+    def _running_round(self) -> bool:
         with self._db.read() as tx:
             marked = receipts_until(tx)
             first = max(marked, self._until or 0)
             signed = journal.head(tx).signed_size
             made, end = self._make(tx, first, min(signed, first + _SCANNED)) if first < signed else ([], first)
-        with world_errors(_DOING):
-            for month in sorted({receipt.month for receipt in made}):
-                self._write(month, [receipt for receipt in made if receipt.month == month])
+        self._write_all(made)
         # After a crash before the next commit the files lie there; the next round finds them and writes none of them.
         if made or end - marked >= _SCANNED:
             with self._db.write() as tx:
                 set_receipts_until(tx, end)
         self._until = end
         return end < signed
+
+    def _write_all(self, made: Sequence[_Made]) -> None:
+        with world_errors(_DOING):
+            for month in sorted({receipt.month for receipt in made}):
+                self._write(month, [receipt for receipt in made if receipt.month == month])
 
     def _make(self, tx: ReadTx, first: int, end: int) -> tuple[list[_Made], int]:
         """The receipts of a range of entries, at most a batch, and up to where that is."""
@@ -145,13 +190,20 @@ class ReceiptFiles:
 
 
 def prepare_folder(folder: Path, db: Database) -> None:
-    """Where there is no folder it is made, and every receipt that belongs into it will be. Raises Unavailable."""
-    if folder.is_dir():
-        return
+    """Where there is no folder it is made, and every receipt that belongs into it will be, as into an empty one.
+
+    Raises Unavailable.
+    """
+    with world_errors(f"making the folder {folder}"):
+        there = folder.is_dir()
+        if there and any(folder.iterdir()):
+            return
     with db.write() as tx:  # before the folder is there: after a crash between the two this is done again
         receipts_again(tx)
-    with world_errors(f"making the folder {folder}"):
-        _make_folder(folder)
+        set_sealed_receipts_due(tx, due=True)
+    if not there:
+        with world_errors(f"making the folder {folder}"):
+            _make_folder(folder)
 
 
 def _make_folder(path: Path) -> None:

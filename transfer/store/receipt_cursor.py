@@ -11,6 +11,7 @@ from transfer.store.journal_tables import AUDIT_CHECKPOINT
 from transfer.store.schema import META
 
 _KEY = "receipts"
+_SEALED_KEY = "receipts.sealed"
 
 
 def receipts_until(tx: ReadTx) -> int:
@@ -28,8 +29,21 @@ def set_receipts_until(tx: WriteTx, index: int) -> None:
 
 
 def receipts_again(tx: WriteTx) -> None:
-    """All of them are to be made anew, as into a folder that has none."""
+    """All of the running shard are to be made anew, as into a folder that has none."""
     tx.connection.execute(delete(META).where(META.c.key == _KEY))
+
+
+def sealed_receipts_due(tx: ReadTx) -> bool:
+    """Whether those of sealed shards, which were complete when each was sealed, are to be made anew."""
+    found = tx.connection.execute(select(META.c.value).where(META.c.key == _SEALED_KEY))
+    return found.scalar_one_or_none() is not None
+
+
+def set_sealed_receipts_due(tx: WriteTx, *, due: bool) -> None:
+    """They are to be made anew; or they are durable, all of them."""
+    tx.connection.execute(delete(META).where(META.c.key == _SEALED_KEY))
+    if due:
+        tx.connection.execute(upsert(META).values(key=_SEALED_KEY, value="again"))
 
 
 def first_checkpoint_over(tx: ReadTx, index: int) -> tuple[int, str] | None:
