@@ -28,13 +28,42 @@ MARKS = UNIVERSITY.marks
         ("CONFIDENTIAL2024 or CONFIDENTIAL 2024", "confidential"),
         ("marked SECRET today", "SECRET"),
         ("DRAFT_3", "DRAFT"),
+        ("Commercial-in-Confidence", "commercial in confidence"),
+        ("For internal use only", "for internal use"),
+        ("under embargo until noon", "under embargo"),
+        ("TLP:AMBER+STRICT", "tlp:amber"),
+        ("(tlp: red)", "tlp:red"),
+        ("Working draft, version 2", "working draft"),
+        ("CLASSIFIED", "CLASSIFIED"),
     ],
 )
 def test_found(text: str, mark: str) -> None:
     assert mark in find_marks(text, MARKS)
 
 
-@pytest.mark.parametrize("text", ["", "confidentiality", "a secret garden", "first draft", "restricted area", "XDRAFT"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "confidentiality",
+        "a secret garden",
+        "The internal courtyard in spring",
+        "Draft beer and pizza after the talk",
+        "first draft",
+        "restricted area",
+        "XDRAFT",
+        "classified ads of 1890",
+        "Our staff only use bicycles",
+        "not for the faint-hearted",
+        "Official video",
+        "TLP:CLEAR",
+        "An embargo of 1807",
+        "public release",
+        "We share confidence and joy",
+        "Do not share your password",
+        "a private view of the museum",
+    ],
+)
 def test_not_found(text: str) -> None:
     assert find_marks(text, MARKS) == ()
 

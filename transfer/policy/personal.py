@@ -34,7 +34,7 @@ def check_pattern(pattern: str) -> str:
     """The pattern itself, if it is simple enough to be safe. Raises ValueError with a sentence.
 
     Allowed are letters, digits, blank, `_`, `-`, `/`, `\\d`, `\\.` and sets such as `[A-Z]`, each followed by `{7}`,
-    `{6,8}` or `?` if wanted. It has to ask for a digit, and to match 4 to 40 characters, so that it finds no mere words.
+    `{6,8}` or `?` if wanted. It has to ask for a digit, and to match 4 to 40 characters, so that it finds no words.
     """
     at, least, most, variable = 0, 0, 0, 0
     while at < len(pattern) and len(pattern) <= MAX_PATTERN:
@@ -42,7 +42,7 @@ def check_pattern(pattern: str) -> str:
         if part is None:
             break
         low = 0 if part[3] else int(part[1] or 1)
-        high = int(part[2]) if part[2] else max(low, 1)
+        high = int(part[2]) if part[2] else low if part[1] else 1
         if high < low or not high:
             break
         at, least, most, variable = part.end(), least + low, most + high, variable + (low != high)
