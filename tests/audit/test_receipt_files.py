@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.conftest import Bench, digest, item
+from tests.audit.conftest import ORIGIN, Bench, digest, item
 from tests.store.disks import fill, small_disk
 from transfer.audit import receipt_files
 from transfer.audit.entries import parse_leaf
 from transfer.audit.notes import Ed25519Signer, parse_note, sign_note
-from transfer.audit.proving import prove, telling_entry
+from transfer.audit.proving import prove
+from transfer.audit.proving_shards import Sought, prove_rows
 from transfer.audit.receipt_files import ReceiptFiles, prepare_folder
 from transfer.audit.receipts import open_receipt, parse_receipt
+from transfer.audit.shard_rows import ShardRows
 from transfer.errors import NotSo, Tampered, Unavailable
 from transfer.model.events import Event, EventName, FileFact
 from transfer.store.durable import TEMPORARY_PREFIX
@@ -284,12 +286,16 @@ def test_a_receipt_of_a_refused_item_proves_its_refusal(office: Office) -> None:
     office.end(4, EventName.FILE_HELD)
     office.bench.publisher.sign()
     office.end(4, EventName.FILE_RELEASED)  # not signed yet
-    with office.bench.db.read() as tx:
-        proven = {n: telling_entry(tx, item=item(n)) for n in (1, 2, 3, 4)}
-        assert proven == {1: 1, 2: 3, 3: 5, 4: 7}
-        assert {n: telling_entry(tx, sha256=digest(n)) for n in (1, 2, 3, 4)} == proven
-        with pytest.raises(NotSo, match="no signed entry"):
-            telling_entry(tx, item=item(9))
+    rows = ShardRows(office.bench.db, office.bench.log_dir, origin=ORIGIN)
+    own = office.bench.signer.verifier
+
+    def proven(**sought: str) -> int:
+        return prove_rows(rows, Sought(**sought), own=own).receipt.index
+
+    assert [proven(item=item(n)) for n in (1, 2, 3, 4)] == [1, 3, 5, 7]
+    assert [proven(sha256=digest(n)) for n in (1, 2, 3, 4)] == [1, 3, 5, 7]
+    with pytest.raises(NotSo, match="no signed entry"):
+        proven(item=item(9))
 
 
 def test_a_checkpoint_is_of_the_log_whose_key_signed_it(office: Office) -> None:

@@ -229,13 +229,6 @@ def test_the_command(copy: Room) -> None:
     assert verify(copy, 0).folder.origin == told["origin"]
 
 
-def test_a_pack_of_a_later_shard_is_refused_with_a_sentence(copy: Room) -> None:
-    answer = copy.call("audit", "export", "--all", "--out", copy.root.parent / "pack.zip")
-    assert (answer.code, "first shard only" in answer.err) == (1, True)
-    assert not (copy.root.parent / "pack.zip").exists()
-    assert copy.must("audit", "export", "--all", "--jsonl", "--out", copy.root.parent / "lines").code == 0
-
-
 # What an auditor sees of tampering: each takes the workspace and does something, and the sentence has these words.
 
 Attack = Callable[[Room], None]

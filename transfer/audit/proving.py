@@ -16,7 +16,7 @@ from transfer.store.database import ReadTx
 _VERIFY = "Run `transfer audit verify`."
 
 # How an item ended, what says most of it first.
-_ENDS = (EventName.FILE_RELEASED, EventName.FILE_REFUSED, EventName.FILE_WITHDRAWN)
+ENDS = (EventName.FILE_RELEASED, EventName.FILE_REFUSED, EventName.FILE_WITHDRAWN)
 
 
 def prove(tx: ReadTx, index: int) -> Receipt:
@@ -58,15 +58,8 @@ def receipt_at(
     return Receipt(entry=leaves[0], index=index, path=tuple(path), note=note)
 
 
-def telling_entry(tx: ReadTx, *, item: str | None = None, sha256: str | None = None) -> int:
-    """The signed entry that says most of an item or a file: its release, refusal or withdrawal, else the newest.
-
-    Raises NotSo if there is none.
-    """
+def newest_of(tx: ReadTx, *, item: str | None = None, sha256: str | None = None, event: str = "") -> int | None:
+    """The newest signed entry of an item or a file, of one kind or of any; None if there is none."""
     size = journal.head(tx).signed_size
-    for events in (*((end.value,) for end in _ENDS), ()):
-        rows = journal.find(tx, item=item, sha256=sha256, events=events, before=size, limit=1)
-        if rows:
-            return rows[0].index
-    what = item or f"the file {sha256}"
-    raise NotSo(f"There is no signed entry about {what}.", advice="`transfer status` lists the items.")
+    rows = journal.find(tx, item=item, sha256=sha256, events=(event,) if event else (), before=size, limit=1)
+    return rows[0].index if rows else None

@@ -44,6 +44,9 @@ def export(
         bool, typer.Option("--jsonl", help="The entries as they are, one a line, in place of a pack.")
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The new file; lines can do without.")] = None,
+    shard: Annotated[
+        str, typer.Option(metavar="LABEL", help="Of this sealed shard, such as 2026; else of the running one.")
+    ] = "",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -55,13 +58,13 @@ def export(
     if out is None and (json or not jsonl):
         raise Misuse("Where should it be written?", advice="Name a new file: --out FILE.")
     site = open_site(context, workspace)
-    done = _lines(site, selection, out) if jsonl else _pack(site, selection, Path(str(out)), names)
+    done = _lines(site, selection, out, shard) if jsonl else _pack(site, selection, Path(str(out)), names, shard)
     if json:
         print_json(_facts(done, "jsonl" if jsonl else "pack", out))
         return
     tell = say if out is not None else hint
     if jsonl:
-        tell(f"Wrote {done.entries:,} of the log's {done.size:,} signed entries" + (f" to {out}." if out else "."))
+        tell(f"Wrote {done.entries:,} of {_whose(done)} {done.size:,} signed entries" + (f" to {out}." if out else "."))
     else:
         _tell(done, out)
     if done.unsigned:
@@ -107,6 +110,9 @@ def verify_pack(
         return
     report = audit.report
     say(f"Verified: a part of the log {report.origin}, {report.entries:,} of its {report.size:,} entries.")
+    before = report.previous
+    if before is not None:
+        say(f"  shard before {before.origin}, sealed with {before.size:,} entries; its key {before.vkey}")
     say(f"  asked for   {report.asked:,} entries: {about(report.selection)}")
     say(f"  governing   {report.governing:,} entries that approvals rest on")
     say(f"  time        {report.first_at} to {report.last_at}")
@@ -121,13 +127,11 @@ def verify_pack(
         say("  Compare the first approver's key with the one you were given, or give it with --first-approver.")
 
 
-def _pack(site: Site, selection: Selection, out: Path, names: frozenset[str]) -> Exported:
-    from transfer.audit.keys import load_key
+def _pack(site: Site, selection: Selection, out: Path, names: frozenset[str], shard: str) -> Exported:
     from transfer.exporting import export_pack
-    from transfer.wiring import LOG_KEY
+    from transfer.log_key import own_verifier
 
-    key = load_key(site.workspace.keys / LOG_KEY).verifier
-    return export_pack(site, selection, out, key=key, disclose=names)
+    return export_pack(site, selection, out, key=own_verifier(site), disclose=names, shard=shard)
 
 
 def _selection(item: str, campaign: str, since: str, until: str, *, everything: bool) -> Selection:
@@ -177,15 +181,15 @@ def _moment(given: str) -> str | None:
     return render_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _lines(site: Site, selection: Selection, out: Path | None) -> Exported:
+def _lines(site: Site, selection: Selection, out: Path | None, shard: str) -> Exported:
     from transfer.exporting import export_lines
 
     if out is None:
         sys.stdout.flush()
-        return export_lines(site, selection, sys.stdout.buffer.write)
+        return export_lines(site, selection, sys.stdout.buffer.write, shard=shard)
     try:
         with out.open("xb") as file:
-            return export_lines(site, selection, file.write)
+            return export_lines(site, selection, file.write, shard=shard)
     except OSError as error:
         raise Misuse(f"{out} cannot be written ({error.strerror}).", advice="Name a new file.") from error
 
@@ -193,14 +197,20 @@ def _lines(site: Site, selection: Selection, out: Path | None) -> Exported:
 def _tell(done: Exported, out: Path | None) -> None:
     from transfer.exporting import verifier_sha256
 
-    say(f"Wrote {out}: {done.entries:,} of the log's {done.size:,} signed entries.")
+    say(f"Wrote {out}: {done.entries:,} of {_whose(done)} {done.size:,} signed entries.")
     say(f"  asked for   {done.asked:,}; {done.governing:,} more that approvals rest on")
     say(f"  disclosed   {done.disclosures} names and texts")
     for digest in done.policies_missing:
         say(f"  not kept    the text of the policy {digest}")
     say(f"  sha256      {done.sha256}, in entry {done.entry} of the log")
     say(f"  verify.py   {verifier_sha256()} (sha256)")
+    if done.others:
+        say(f"A pack is of one shard; --shard makes those of others: {', '.join(done.others)}.")
     say("Its README.txt says how to check it. Hand over the two keys by another way than the pack.")
+
+
+def _whose(done: Exported) -> str:
+    return f"the shard {done.shard}'s" if done.others else "the log's"
 
 
 def _facts(done: Exported, form: str, out: Path | None) -> dict[str, Any]:
@@ -208,6 +218,7 @@ def _facts(done: Exported, form: str, out: Path | None) -> dict[str, Any]:
     return {
         "format": form,
         "out": str(out),
+        "shard": done.shard,
         "entries": done.entries,
         "asked": done.asked,
         "governing": done.governing,
@@ -227,9 +238,10 @@ def _pack_facts(audit: PackAudit | None) -> dict[str, Any]:
 
     found: dict[str, Any] = {"verified": audit is not None, "problem": None, "advice": None, "pack": None}
     if audit is not None:
-        report = audit.report
+        report, before = audit.report, audit.report.previous
         found["pack"] = {
             "origin": report.origin,
+            "previous": {"origin": before.origin, "entries": before.size, "vkey": before.vkey} if before else None,
             "entries": report.entries,
             "size": report.size,
             "root": b64encode(report.root).decode(),
