@@ -93,6 +93,6 @@ def element(kind: int, payload: bytes, *, unknown: bool = False) -> bytes:
 
 
 def webm_of(*children: bytes) -> bytes:
-    """An EBML header and a segment of these elements."""
-    header = element(0x1A45DFA3, element(0x4282, b"webm"))
-    return header + element(0x18538067, b"".join(children))
+    """An EBML header as muxers write it, and a segment of these elements."""
+    header = bytes.fromhex("1a45dfa39f4286810142f7810142f2810442f381084282847765626d42878104428581")
+    return header + b"\x02" + element(0x18538067, b"".join(children))

@@ -136,14 +136,14 @@ class _Reader:
         """The boxes between the two ends of `parent`. At the top, it ends quietly where no box stands."""
         at, top = parent.start, parent.kind == _TOP
         while at < parent.end and self.count <= MOST_BOXES:
-            header = self._read(at, 16)
+            header = self._read(at, min(16, parent.end - at))
             length, kind, head = int.from_bytes(header[:4], "big"), header[4:8], 8
             if length == 1 and len(header) == 16:
                 length, head = int.from_bytes(header[8:16], "big"), 16
             elif length == 0 and top and is_name(kind) and len(kind) == 4:  # to the end of the file
                 length = parent.end - at
             if len(header) < 8 or length < head or (top and not is_name(kind)):
-                if not top and (parent.end - at > 8 or header[: parent.end - at].strip(b"\0")):
+                if not top and (parent.end - at > 8 or header.strip(b"\0")):
                     self._found.broken("there is something between its boxes", at)
                 return
             self.count += 1
