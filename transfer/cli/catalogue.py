@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("items", "Tell one item's whole life, with its entries in the log."),
     "preview": ("preview", "Write out what is to be signed: file, pictures, summary."),
     "check": ("check", "Say what would happen to files if they were dropped."),
+    "review": ("reviews", "Sign that what holds an item for review is no obstacle."),
     "approve": ("approvals", "Sign that items are PUBLIC and may go."),
     "statement": ("approvals", "Print an approval, to be signed on another machine."),
     "sign": ("approvals", "Sign a statement; needs no workspace."),
