@@ -15,14 +15,21 @@ A crash after `begin` leaves an erasure that is marked as unfinished; every step
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from transfer.approvals.decisions import without_words
-from transfer.approvals.erasable import drop_archived_openings, drop_openings, drop_words, mentions
+from transfer.approvals.erasable import (
+    count_archived_openings,
+    drop_archived_openings,
+    drop_openings,
+    drop_words,
+    mentions,
+)
 from transfer.approvals.wording import clean_name, clean_text
 from transfer.audit.holds import require_no_hold
+from transfer.audit.shard_rows import ShardRows
 from transfer.errors import Misuse, NotSo
 from transfer.model.clock import render_time
 from transfer.model.events import EntryRef, Event, EventName, Json
@@ -44,17 +51,26 @@ _COPIES = (EventName.BACKUP_MADE.value, EventName.EXPORT_MADE.value)
 class Copy:
     """A copy that was made while the name was known, as its entry in the log says; where it lies nobody knows here."""
 
+    shard: str
     entry: int
     event: str
     at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Erased:
-    """What was done, in counts. `entry` is None where an erasure was only finished.
+class Mention:
+    """An entry in which somebody else's text has the name."""
 
-    `still_shown` are names on the device's side, which stay while the files lie there; `mentions` are entries in which
-    somebody else's text has this name.
+    shard: str
+    entry: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What was done, in counts over all shards of the log. `entry` is None where an erasure was only finished.
+
+    `still_shown` are names on the device's side, which stay while the files lie there; `running` is the label of the
+    running shard.
     """
 
     person: PersonId
@@ -63,8 +79,9 @@ class Erased:
     words: int
     items: int
     still_shown: tuple[str, ...]
-    mentions: tuple[int, ...]
+    mentions: tuple[Mention, ...]
     copies: tuple[Copy, ...]
+    running: str
 
 
 def find(tx: ReadTx, name: str, *, site: Site) -> PersonRow:
@@ -84,26 +101,27 @@ def erase(site: Site, person: PersonId, *, by: PersonId, ground: str) -> Erased:
     text = clean_text(ground)
     if not text:
         raise Misuse("An erasure needs a ground, for whoever reads the log.", advice="Give it with --ground.")
+    rows = _shards(site)
+    archived = _count_archived(site, person, rows)  # in rows that nobody writes any more
     with site.db.write() as tx:
         row = site.desk.directory.person(tx, person)
         _check(tx, row, person, ground=text, site=site)
         openings = drop_openings(tx, person)
         words, more, reworded = drop_words(tx, person, desk=site.desk)
-        openings += more
+        openings += more + archived
         facts: dict[str, Json] = {"person": person, "openings": openings, "words": words}
         facts["items"] = len(erasures.items_of(tx, person))
         event = Event(name=EventName.PERSON_ERASED, by=by, facts=facts, private={"ground": text})
         entry = site.log.append(tx, event)
         _forget_person(tx, person, reworded, entry=entry, at=site.clock.now(), site=site)
-        copies = _copies(tx, row) if row is not None else ()
-    with site.db.read() as tx:
-        told = tuple(mentions(tx, row.name)) if row is not None and row.name else ()
     scrub_and_finish(site, [person])
+    told = tuple(_mentions(rows, row.name)) if row is not None and row.name else ()
+    copies = tuple(_copies(rows, row)) if row is not None else ()
     with site.db.read() as tx:
         shown = tuple(erasures.released_names(tx, person))
     return Erased(
         person=person, entry=entry.index, openings=openings, words=words, items=int(str(facts["items"])),
-        still_shown=shown, mentions=told, copies=copies,
+        still_shown=shown, mentions=told, copies=copies, running=rows.running,
     )  # fmt: skip
 
 
@@ -117,8 +135,9 @@ def resume(site: Site, person: PersonId) -> Erased:
     with site.db.read() as tx:
         shown = tuple(erasures.released_names(tx, person))
     return Erased(
-        person=person, entry=None, openings=0, words=0, items=items, still_shown=shown, mentions=(), copies=()
-    )
+        person=person, entry=None, openings=0, words=0, items=items, still_shown=shown, mentions=(), copies=(),
+        running=_shards(site).running,
+    )  # fmt: skip
 
 
 def unfinished(tx: ReadTx) -> list[PersonId]:
@@ -222,6 +241,30 @@ def _scrub_archives(site: Site, people: Iterable[PersonId]) -> None:
             archived.purge()
 
 
-def _copies(tx: ReadTx, row: PersonRow) -> tuple[Copy, ...]:
+def _shards(site: Site) -> ShardRows:
+    return ShardRows(site.db, site.workspace.log, origin=site.settings.gateway.origin)
+
+
+def _count_archived(site: Site, person: PersonId, rows: ShardRows) -> int:
+    with site.db.read() as tx:
+        theirs = erasures.items_of(tx, person)
+    count = 0
+    for label in rows.sealed:
+        with rows.read(label) as tx:
+            count += count_archived_openings(tx, person, theirs)
+    return count
+
+
+def _mentions(rows: ShardRows, name: str) -> Iterator[Mention]:
+    """Once theirs are gone: in what is left."""
+    for label in rows.labels:
+        with rows.read(label) as tx:
+            yield from (Mention(shard=label, entry=entry) for entry in mentions(tx, name))
+
+
+def _copies(rows: ShardRows, row: PersonRow) -> Iterator[Copy]:
     since = render_time(row.added_at)
-    return tuple(Copy(entry=i, event=event, at=at) for i, event, at in erasures.entries_since(tx, _COPIES, since))
+    for label in rows.labels:
+        with rows.read(label) as tx:
+            for entry, event, at in erasures.entries_since(tx, _COPIES, since):
+                yield Copy(shard=label, entry=entry, event=event, at=at)

@@ -78,8 +78,8 @@ def zoras(busy: Room, tmp_path: Path) -> Room:
     return busy.copy(tmp_path / "w")
 
 
-def openings(room: Room, where: str = "1") -> list[str]:
-    with closing(sqlite3.connect(room.workspace.database)) as connection:
+def openings(room: Room, where: str = "1", *, of: Path | None = None) -> list[str]:
+    with closing(sqlite3.connect(of or room.workspace.database)) as connection:
         return [text for (text,) in connection.execute(f"SELECT disclosure FROM audit_disclosure WHERE {where}")]
 
 
@@ -179,15 +179,40 @@ def test_sealed_shards_are_reached_too(zoras: Room) -> None:
     others = [*opened(before, "other.txt"), *opened(before, "Nora Quill")]
     assert theirs
     assert words
+    decided = ("--as", "helen", "--key", zoras.key, "--reason")
+    zoras.must("pause", *decided, f"{NAME} asked what became of it.")
+    zoras.must("resume", *decided, "Answered.")
+    zoras.must("backup", zoras.root.parent / "backup")
+    mentioned = zoras.must("audit", "show", "--event", "gateway.paused", "--json").json["entries"][0]
+    copied = zoras.must("audit", "show", "--event", "backup.made", "--json").json["entries"][0]
     zoras.must("audit", "rotate", "--as", "helen", "--reason", "A new year.")
     [archive] = zoras.workspace.db.glob("log-*.db")
     assert set(holds(zoras.workspace.state, *theirs, *words)) == {*theirs, *words}
     let_go(zoras, person)
-    erase(zoras)
-    gone = [NAME, *FILES[1:], "zora-words", "zora-post", TEXTS[1], *theirs, *words]
+    kept = [*openings(zoras), *openings(zoras, of=archive)]
+    done = erase(zoras)
+    assert done["openings"] == len(kept) + 1 - len(openings(zoras)) - len(openings(zoras, of=archive))  # and the ground
+    entry = zoras.must("audit", "show", "--event", "person.erased", "--json").json["entries"][0]
+    assert entry["facts"]["openings"] == done["openings"] > len(theirs)
+    label = archive.stem.removeprefix("log-")
+    assert done["mentions"] == [{"shard": label, "entry": mentioned["i"]}]
+    assert [(copy["shard"], copy["entry"]) for copy in done["copies"]] == [(label, copied["i"])]
+    gone = [*FILES[1:], "zora-words", "zora-post", TEXTS[1], *theirs, *words]
     assert holds(zoras.workspace.state, *gone) == {}
     assert {str(archive)} == {file for files in holds(archive.parent, *others).values() for file in files}
     zoras.must("audit", "verify")
+
+
+def test_what_others_wrote_in_a_sealed_shard_is_told_with_its_shard(zoras: Room) -> None:
+    person = person_called(zoras, NAME)
+    zoras.must("pause", "--as", "helen", "--key", zoras.key, "--reason", f"Ask {NAME}.")
+    zoras.must("resume", "--as", "helen", "--key", zoras.key, "--reason", "Asked.")
+    number = zoras.must("audit", "show", "--event", "gateway.paused", "--json").json["entries"][0]["i"]
+    zoras.must("audit", "rotate", "--as", "helen", "--reason", "A new year.")
+    [archive] = zoras.workspace.db.glob("log-*.db")
+    let_go(zoras, person)
+    said = zoras.must("people", "erase", NAME, "--as", "helen", "--ground", "Request of 1 December.").out
+    assert f"{number} of the shard {archive.stem.removeprefix('log-')}" in " ".join(said.split())
 
 
 def test_what_left_the_device_later_is_erased_by_the_same_command(zoras: Room) -> None:

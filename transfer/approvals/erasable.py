@@ -54,11 +54,20 @@ def drop_archived_openings(tx: WriteTx, person: PersonId, theirs: frozenset[Item
 
     Goes for what opens the words of statements about nothing but their items, too.
     """
+    return erasures.drop_openings(tx, _archived(tx, person, theirs))
+
+
+def count_archived_openings(tx: ReadTx, person: PersonId, theirs: frozenset[ItemId]) -> int:
+    """How many that will be."""
+    return erasures.count_openings(tx, _archived(tx, person, theirs))
+
+
+def _archived(tx: ReadTx, person: PersonId, theirs: frozenset[ItemId]) -> list[int]:
     entries = _by_or_about(tx, person) + erasures.entries_of_items(tx, theirs)
     for index in erasures.entries_named(tx, [EventName.STATEMENT_ACCEPTED.value]):
         if _is_theirs(read_unverified(_facts(tx, index)["statement"]), person, theirs):
             entries.append(index)
-    return erasures.drop_openings(tx, entries)
+    return entries
 
 
 def _by_or_about(tx: ReadTx, person: PersonId) -> list[int]:

@@ -68,8 +68,10 @@ def _facts(done: Erased) -> dict[str, Any]:
         "words": done.words,
         "items": done.items,
         "still_shown": list(done.still_shown),
-        "mentions": list(done.mentions),
-        "copies": [{"entry": copy.entry, "event": copy.event, "at": copy.at} for copy in done.copies],
+        "mentions": [{"shard": mention.shard, "entry": mention.entry} for mention in done.mentions],
+        "copies": [
+            {"shard": copy.shard, "entry": copy.entry, "event": copy.event, "at": copy.at} for copy in done.copies
+        ],
     }
 
 
@@ -86,11 +88,17 @@ def _say(done: Erased) -> None:
         say(paragraph(f"Still on the device's side, under the name it has there: {names}. "
                       "It goes from here once it is withdrawn or removed."))  # fmt: skip
     if done.mentions:
-        numbers = ", ".join(map(str, done.mentions))
+        numbers = ", ".join(_place(done, mention.shard, mention.entry) for mention in done.mentions)
         say(paragraph(f"Texts that somebody else wrote have this name in them: see entries {numbers}."))
     if done.copies:
         say("Copies from before still hold the name; destroy them, or it lives on there:")
         for copy in done.copies:
             what = "backup" if copy.event == "backup.made" else "export"
-            say(f"  {what} of {copy.at[:19].replace('T', ' ')} UTC, entry {copy.entry}")
+            place = _place(done, copy.shard, copy.entry)
+            say(f"  {what} of {copy.at[:19].replace('T', ' ')} UTC, entry {place}")
         say("Whoever restores one of them erases the name again, as soon as the newer log is taken over.")
+
+
+def _place(done: Erased, shard: str, entry: int) -> str:
+    """An entry by its number, with its shard if that is a sealed one."""
+    return str(entry) if shard == done.running else f"{entry} of the shard {shard}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.clock import parse_time, render_time
@@ -121,6 +121,13 @@ def drop_openings(tx: WriteTx, entries: Iterable[int]) -> int:
     for chunk in _chunks(sorted(set(entries))):
         dropped += tx.connection.execute(delete(AUDIT_DISCLOSURE).where(AUDIT_DISCLOSURE.c.i.in_(chunk))).rowcount
     return dropped
+
+
+def count_openings(tx: ReadTx, entries: Iterable[int]) -> int:
+    """How many openings `drop_openings` would drop."""
+    counted = select(func.count()).select_from(AUDIT_DISCLOSURE)
+    chunks = _chunks(sorted(set(entries)))
+    return sum(tx.connection.scalar(counted.where(AUDIT_DISCLOSURE.c.i.in_(chunk))) or 0 for chunk in chunks)
 
 
 def entries_by(tx: ReadTx, person: PersonId) -> list[tuple[int, str]]:
