@@ -102,7 +102,7 @@ class Hands:
 def media_hands() -> Hands:
     """Imports and warms the decoders and the writers."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's library would start threads, and a zygote must have none
-    from transfer.disarm import contact_sheet, remake
+    from transfer.disarm import contact_sheet, remake, side_by_side
     from transfer.inspection import probe
 
     for encoding in _ENCODINGS:
@@ -110,6 +110,7 @@ def media_hands() -> Hands:
     probe.warm()
     remake.warm()
     contact_sheet.warm()
+    side_by_side.warm()
 
     def examine(request: ExamineRequest, raw: int, kept: Kept) -> ExamineReply:
         def keep(decoded: object) -> None:
@@ -138,6 +139,9 @@ def media_hands() -> Hands:
         return RebuildReply(facts=facts, findings=findings)
 
     def sheet(request: SheetRequest, clean: int, output: int) -> RebuildReply:
+        if request.second:
+            facts, findings = side_by_side.draw_pair(clean, output, second=request.second, limits=request.limits)
+            return RebuildReply(facts=facts, findings=findings)
         facts, findings = contact_sheet.draw_sheet(clean, output, format=request.format, limits=request.limits)
         return RebuildReply(facts=facts, findings=findings)
 
@@ -229,7 +233,8 @@ def _which(descriptor: int) -> tuple[int, int, int]:
     return status.st_dev, status.st_ino, status.st_size
 
 
-def _hands_of(role: Role, material: list[int]) -> Hands:
+def hands_of(role: Role, material: list[int]) -> Hands:
+    """What a child of this role can do, imported and warmed. Raises Misuse if its material is wrong."""
     match role:
         case Role.MEDIA:
             return media_hands()
@@ -244,7 +249,7 @@ def main(arguments: list[str]) -> NoReturn:
     role, limits, valve, *material, control = arguments
 
     def warm() -> Work:
-        return work_with(_hands_of(Role(role), [int(descriptor) for descriptor in material]))
+        return work_with(hands_of(Role(role), [int(descriptor) for descriptor in material]))
 
     serve(
         socket.socket(fileno=int(control)),

@@ -152,10 +152,10 @@ Talk = Callable[[socket.socket, bytes], None]
 
 
 @contextmanager
-def server(talk: Talk) -> Iterator[Path]:
+def server(talk: Talk, *, at: Path | None = None) -> Iterator[Path]:
     """A server on a real Unix socket: `talk` gets each connection with the first line that came over it."""
     with tempfile.TemporaryDirectory(prefix="fake-") as folder, socket.socket(socket.AF_UNIX) as listener:
-        path = Path(folder, "clamd.sock")
+        path = at or Path(folder, "clamd.sock")
         listener.bind(str(path))
         listener.listen()
         ended = threading.Event()

@@ -11,11 +11,13 @@ import json
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 import time
 from collections.abc import Callable
 
+from tests.sandbox.system_calls import NAMES, calls, memory_attempts
 from transfer.child import Hands, Kept, work_with
 from transfer.model.findings import Code, Finding
 from transfer.model.media import Format, MediaFacts, RebuildFacts
@@ -189,10 +191,65 @@ def _many_threads() -> ExamineReply:
     return _answer(threads="no end")
 
 
+PATHS = {
+    f"{what} {path}": lambda path=path, flags=flags: os.open(path, flags)
+    for path in (
+        "/",
+        "/etc/passwd",
+        "/proc/self/mem",
+        "/proc/self/maps",
+        "/proc/1/mem",
+        "/proc/self/fd/4",
+        "/dev/mem",
+        ".",
+    )
+    for what, flags in (("read", os.O_RDONLY), ("write", os.O_RDWR), ("name", os.O_PATH))
+}
+
+
+def _try_all(attempts: dict[str, Callable[[], object]]) -> ExamineReply:
+    return _answer(**{name: attempt(action) for name, action in attempts.items()})
+
+
+def _held_descriptors() -> ExamineReply:
+    """What each descriptor that is open leads to: `null` or its kind."""
+    held = {}
+    for number in range(1024):
+        try:
+            status = os.fstat(number)
+        except OSError:
+            continue
+        null = stat.S_ISCHR(status.st_mode) and status.st_rdev == os.makedev(1, 3)
+        held[str(number)] = "null" if null else oct(stat.S_IFMT(status.st_mode))
+    return _answer(**held)
+
+
+def _many_descriptors() -> ExamineReply:
+    for count in range(100_000):
+        try:
+            os.dup(0)
+        except OSError as error:
+            return _answer(count=str(count), errno=str(error.errno))
+    return _answer(count="no end")
+
+
+def _drip() -> ExamineReply:
+    for byte in b'{"findings":[],"media":null,"tools":{}}':
+        _say(bytes([byte]))
+        time.sleep(0.2)
+    return _answer()
+
+
 DEEDS: dict[str, Callable[[], ExamineReply]] = {
     ".good": lambda: _answer(pid=str(os.getpid())),
     ".found": lambda: _answer(Code.TRAILING_DATA, pid=str(os.getpid())),
     ".try": lambda: _answer(**{name: attempt(action) for name, action in ATTEMPTS.items()}),
+    **{f".{kind}": lambda kind=kind: _try_all(calls(kind)) for kind in NAMES},
+    ".code": lambda: _try_all(memory_attempts()),
+    ".paths": lambda: _try_all(PATHS),
+    ".held": _held_descriptors,
+    ".descriptors": _many_descriptors,
+    ".drip": _drip,
     ".loop": _spin,
     ".stubborn": _ignore_and_spin,
     ".memory": _eat_memory,
@@ -215,7 +272,8 @@ DEEDS: dict[str, Callable[[], ExamineReply]] = {
 }
 
 
-def _examine(request: ExamineRequest, raw: int, kept: Kept) -> ExamineReply:
+def misbehave(request: ExamineRequest, raw: int, kept: Kept) -> ExamineReply:
+    """Does what the suffix says."""
     kept.file, kept.decoded = (0, 0, 0), "a picture"
     return DEEDS[request.suffix]()
 
@@ -245,7 +303,7 @@ def main(arguments: list[str]) -> None:
     _role, limits, valve, control = arguments
 
     def warm() -> Work:
-        return work_with(Hands(examine=_examine, rebuild=_rebuild))
+        return work_with(Hands(examine=misbehave, rebuild=_rebuild))
 
     serve(
         socket.socket(fileno=int(control)),

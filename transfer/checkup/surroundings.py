@@ -15,6 +15,7 @@ from pathlib import Path
 from transfer.audit.shards import family_of
 from transfer.checkup.check import Check, Standing, fault
 from transfer.errors import Misuse, Unavailable
+from transfer.inspection.scan import NoScanner
 from transfer.log_key import OVERDUE_ADVICE, is_overdue, load_signer, overdue_sentence, own_verifier
 from transfer.model.clock import parse_time, render_time
 from transfer.policy.rules import ScanDemand
@@ -144,23 +145,30 @@ def check_scanner(site: Site) -> Iterator[Check]:
             name="scanner", standing=Standing.MISCONFIGURED if required else Standing.NOTE, sentence=sentence,
             advice=advice,
         )  # fmt: skip
-        return
+    if site.settings.scanner.kind is not ScannerKind.NONE or site.settings.scanner.yara:
+        yield from _try_scanners(site, required=required)
+
+
+def _try_scanners(site: Site, *, required: bool) -> Iterator[Check]:
     with build_scanners(site) as scanners:
-        tests = scanners.self_tests()
+        tests = [test for test in scanners.self_tests() if test.scanner != NoScanner.name]
     for test in tests:
         standing = Standing.UNAVAILABLE if required and not test.passed else Standing.NOTE
         standing = Standing.OK if test.passed and not test.advice else standing
         sentence = f"{test.sentence} ({test.signatures})" if test.signatures else test.sentence
         yield Check(name="scanner", standing=standing, sentence=sentence, advice=test.advice)
-    largest, takes = site.policy.limits.any_bytes, site.settings.scanner.max_bytes
-    if takes < largest:
-        yield Check(
-            name="scanner",
-            standing=Standing.NOTE,
-            sentence=f"It is shown files of up to {takes:,} bytes; the policy lets in up to {largest:,}.",
-            advice="Larger ones are not scanned. Raise StreamMaxLength, MaxFileSize and MaxScanSize in clamd.conf and "
-            "max_bytes under [scanner] in transfer.toml.",
-        )
+    settings, largest = site.settings.scanner, site.policy.limits.any_bytes
+    for whom, takes, how in (
+        ("clamd", settings.max_bytes, "Raise StreamMaxLength, MaxFileSize and MaxScanSize in clamd.conf and max_bytes"),
+        ("yara", settings.yara_max_bytes, "Raise yara_max_bytes, which is memory for each worker,"),
+    ):
+        if takes < largest and any(test.scanner == whom for test in tests):
+            yield Check(
+                name="scanner",
+                standing=Standing.NOTE,
+                sentence=f"{whom} is shown files of up to {takes:,} bytes; the policy lets in up to {largest:,}.",
+                advice=f"Larger ones are refused as not scannable. {how} under [scanner] in transfer.toml.",
+            )
 
 
 def check_folders(site: Site) -> Iterator[Check]:
