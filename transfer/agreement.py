@@ -7,11 +7,13 @@ the database what the log does not say.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from transfer.approvals.statement import Role
 from transfer.audit.entries import decode_leaf, disclosure_digest
+from transfer.audit.notes import Verifier
 from transfer.audit.reader_running import no_pace
+from transfer.audit.verify_kept import KeptCheckpoints
 from transfer.errors import Tampered
 from transfer.store import journal
 from transfer.store.database import Database, ReadTx
@@ -21,22 +23,25 @@ _PAGE = 4096
 _RESTORE = "Find out who changed the database, and restore the last backup: `transfer restore DIR`."
 
 
-def check_tables(site: Site, pace: Callable[[], None] = no_pace) -> None:
+def check_tables(site: Site, verifiers: Sequence[Verifier], pace: Callable[[], None] = no_pace) -> None:
     """A page at a time, with `pace` called between. Raises Tampered."""
     with site.db.read() as tx:
         _check_approvers(tx, site)
-    check_rows(site.db, pace)
+    check_rows(site.db, verifiers, pace)
 
 
-def check_rows(db: Database, pace: Callable[[], None] = no_pace) -> None:
-    """What lies beside the entries of one shard: its newest checkpoint and the openings. Raises Tampered."""
+def check_rows(db: Database, verifiers: Sequence[Verifier], pace: Callable[[], None] = no_pace) -> None:
+    """What lies beside the entries of one shard: the checkpoints that are kept, and the openings. Raises Tampered."""
     with db.read() as tx:
         _check_kept_checkpoint(tx)
-        size = journal.head(tx).size
-    for first in range(0, size, _PAGE):
+        head = journal.head(tx)
+    kept = KeptCheckpoints(verifiers, origin=head.signed_note.partition("\n")[0])
+    for first in range(0, head.size, _PAGE):
         pace()
+        end = min(first + _PAGE, head.size)
         with db.read() as tx:
-            _check_openings(tx, first, min(first + _PAGE, size))
+            kept.check_page(tx, end)
+            _check_openings(tx, first, end)
     with db.read() as tx:
         beyond = journal.openings(tx, journal.head(tx).size)
     if beyond:

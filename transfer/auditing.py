@@ -114,7 +114,7 @@ def _audit_site(site: Site, verifiers: Sequence[Verifier], older: bytes | None, 
     compare_sizes(shown, signed, reader.head.published)
     _check_not_older(folder, reader.head.published)
     with contextlib.ExitStack() as opened:
-        kept = [*_archived_rows(site, published[:-1], opened, pace), Shard(reader=reader)]
+        kept = [*_archived_rows(site, published[:-1], keys, opened, pace), Shard(reader=reader)]
         database = verify_shards(kept, keys, by_database, older=older)[-1].report
     if shown is None:
         raise NotSo("Nothing has been published yet.", advice="Run the gateway once first.")
@@ -122,7 +122,7 @@ def _audit_site(site: Site, verifiers: Sequence[Verifier], older: bytes | None, 
         check_row_root(tx, shown.size, shown.root)
     for tile in sorted(extras):
         _compare(folder, reader, tile, reader.head.size)
-    check_tables(site, pace)
+    check_tables(site, keys, pace)
     return Audit(folder=reports[-1].report, database=database, covered=by_database.covered, sealed=tuple(reports[:-1]))
 
 
@@ -145,9 +145,14 @@ def _published(log: Path, pace: Callable[[], None] = no_pace) -> list[Shard]:
 
 
 def _archived_rows(
-    site: Site, published: Sequence[Shard], opened: contextlib.ExitStack, pace: Callable[[], None]
+    site: Site,
+    published: Sequence[Shard],
+    keys: Sequence[Verifier],
+    opened: contextlib.ExitStack,
+    pace: Callable[[], None],
 ) -> Iterator[Shard]:
-    """The database of each sealed shard, its openings checked; of a pruned one there is none, and its hashes stand in.
+    """The database of each sealed shard, its openings and kept checkpoints checked; of a pruned one there is none, and
+    its hashes stand in.
 
     Raises Tampered for one that is missing, and for one that no sealed shard belongs to.
     """
@@ -165,7 +170,7 @@ def _archived_rows(
             )
         db = Database.open(path)
         opened.callback(db.close)
-        check_rows(db, pace)
+        check_rows(db, keys, pace)
         yield Shard(reader=RunningReader(db, pace), name=path.name)
     for label, path in there.items():
         raise Tampered(f"{path.name} holds rows of a log, and no sealed log is called {label}.")

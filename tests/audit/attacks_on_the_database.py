@@ -19,6 +19,7 @@ from transfer.audit.tiles import BUNDLE, Tile, render_bundle
 from transfer.model.clock import parse_time
 from transfer.model.events import Event, EventName
 from transfer.model.identifiers import Sha256
+from transfer.store import journal
 
 
 def run_sql(*statements: str, values: Callable[[Scene], tuple[object, ...]] = lambda scene: ()) -> Attack:
@@ -47,6 +48,37 @@ def other_checkpoint(table: str) -> Attack:
         scene.sql(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", values=(note, scene.size))
 
     return attack
+
+
+def older_checkpoint(change: Callable[[Scene, int, str], str], *, size: str = "size") -> Attack:
+    """The oldest that is kept, or one more at its side; the newest stays as it is."""
+
+    def attack(scene: Scene) -> None:
+        with scene.room.site() as site, site.db.read() as tx:
+            oldest, note = journal.signed_notes(tx, 0, scene.size - 1)[0]
+        changed = change(scene, oldest, note)
+        scene.sql(f"UPDATE audit_checkpoint SET note = ?, size = {size} WHERE size = ?", values=(changed, oldest))
+
+    return attack
+
+
+def other_root(scene: Scene, size: int, _note: str) -> str:
+    checkpoint = Checkpoint(origin=scene.signer.name, size=size, root=bytes(32))
+    return sign_note(render_checkpoint(checkpoint), [scene.signer])
+
+
+def altered_signature(_scene: Scene, _size: int, note: str) -> str:
+    return note[:-20] + ("A" if note[-20] != "A" else "B") + note[-19:]
+
+
+def same_note(_scene: Scene, _size: int, note: str) -> str:
+    return note
+
+
+def other_log(scene: Scene, size: int, _note: str) -> str:
+    """Two names by one key: that of another log, whose signature stands beside ours."""
+    checkpoint = Checkpoint(origin="other.example/audit", size=size, root=bytes(32))
+    return sign_note(render_checkpoint(checkpoint), [scene.signer])
 
 
 def other_keys_checkpoint(scene: Scene) -> None:

@@ -196,6 +196,13 @@ def signed_note(tx: ReadTx, size: int) -> str | None:
     return tx.connection.execute(select(AUDIT_CHECKPOINT.c.note).where(AUDIT_CHECKPOINT.c.size == size)).scalar()
 
 
+def signed_notes(tx: ReadTx, above: int, end: int) -> list[tuple[int, str]]:
+    """The checkpoints that are kept of more than `above` and at most `end` entries: size and note, smallest first."""
+    query = select(AUDIT_CHECKPOINT.c.size, AUDIT_CHECKPOINT.c.note).order_by(AUDIT_CHECKPOINT.c.size)
+    rows = tx.connection.execute(query.where(AUDIT_CHECKPOINT.c.size > above, AUDIT_CHECKPOINT.c.size <= end))
+    return [(row.size, row.note) for row in rows]
+
+
 def newest_signed(tx: ReadTx) -> int:
     """The largest size of which a signed checkpoint is kept; 0 if there is none."""
     return int(tx.connection.execute(select(func.coalesce(func.max(AUDIT_CHECKPOINT.c.size), 0))).scalar_one())
