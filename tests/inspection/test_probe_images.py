@@ -47,7 +47,7 @@ def test_metadata_and_place_are_found(suffix: str) -> None:
 
 def test_metadata_without_a_place() -> None:
     _, findings = understood(samples.jpeg(gps=False), ".jpg")
-    assert set(findings) == {Code.METADATA}
+    assert set(findings) == {Code.METADATA, Code.IDENTIFYING_METADATA}
 
 
 def test_a_place_in_xmp_is_a_place() -> None:

@@ -18,7 +18,7 @@ def test_an_mp4(mp4: bytes) -> None:
     assert (facts.format, facts.width, facts.height, facts.frames) == (Format.MP4, 320, 240, 50)
     assert 1_990 <= facts.duration_ms <= 2_050
     assert facts.streams == (StreamFacts(kind="video", codec="h264"), StreamFacts(kind="audio", codec="aac"))
-    assert set(findings) == {Code.METADATA, Code.LOCATION}
+    assert set(findings) == {Code.METADATA, Code.IDENTIFYING_METADATA, Code.LOCATION}
     assert samples.AUTHOR not in repr(findings)
 
 
@@ -28,7 +28,7 @@ def test_a_mov_and_a_webm(webm: bytes) -> None:
     assert Code.LOCATION in findings
     facts, findings = understood(webm, ".webm")
     assert (facts.format, [stream.codec for stream in facts.streams]) == (Format.WEBM, ["vp9", "opus"])
-    assert set(findings) == {Code.METADATA}
+    assert set(findings) == {Code.METADATA, Code.IDENTIFYING_METADATA}
 
 
 @pytest.mark.parametrize(

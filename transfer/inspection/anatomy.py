@@ -74,6 +74,7 @@ class Anatomy:
     frames: int = 0
     tracks: int = 0
     packets: int = 0
+    duration: int = 0  # seconds a film says it lasts
     text_bytes: int = 0
 
     def note(self, kind: str, payload: bytes = b"", *, starts: int = 0) -> None:

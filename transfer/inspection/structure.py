@@ -44,7 +44,7 @@ def dissect_film(read: Read, size: int, form: Format) -> Anatomy:
 
 
 def check_structure(found: Anatomy, limits: MediaLimits) -> None:
-    """Raises Unfit: INFLATES, TOO_MANY_FRAMES, TOO_MANY_STREAMS, MALFORMED_STRUCTURE, UNDECODABLE (it breaks off)."""
+    """Raises Unfit: INFLATES, TOO_MANY_FRAMES, TOO_MANY_STREAMS, TOO_LONG, MALFORMED_STRUCTURE, UNDECODABLE."""
     also = structure_findings(found)
     if found.inflates:
         raise Unfit(Code.INFLATES, also, where=found.inflates)
@@ -52,6 +52,8 @@ def check_structure(found: Anatomy, limits: MediaLimits) -> None:
         raise Unfit(Code.TOO_MANY_FRAMES, also, frames=found.frames, limit=limits.frames)
     if found.tracks > limits.streams:
         raise Unfit(Code.TOO_MANY_STREAMS, also, streams=found.tracks, limit=limits.streams)
+    if found.duration > limits.seconds:
+        raise Unfit(Code.TOO_LONG, also, seconds=found.duration, limit=limits.seconds)
     most = PACKETS_A_SECOND * limits.seconds * max(1, found.tracks)
     if found.packets > most:
         problem = f"it has {found.packets} packets, far more than a film of its length can have"

@@ -49,6 +49,10 @@ _Extents = list[tuple[int, int]]
 def check_samples(found: Anatomy, read: Read, whole: Box) -> None:
     """Counts packets, and compares where they are said to lie with where media data lie."""
     moov = whole.first(b"moov")
+    header = moov.first(b"mvhd") if moov is not None else None
+    if header is not None:
+        scale, ticks = _clock(read(header.start, 32))
+        found.duration = ticks // scale if scale else 0
     media = sorted((box.start, box.end) for box in whole.all(b"mdat"))
     covered: _Extents = []
     complete = True
@@ -112,13 +116,10 @@ def _check_track(found: Anatomy, read: Read, track: Box, media: _Extents, covere
             return False
     before = found.packets
     sizes = _sizes(found, read, table)
-    for kind in (b"stts", b"ctts"):
-        times = table.first(kind)
-        if times is not None and _timed(read, times) > 2 * _declared(read, table) + _SLACK:
-            found.broken("it gives times to far more samples than it has", times.at)
+    checked = read(handler.start + 8, 4) in _CHECKED
+    _check_times(found, read, track, table, counts=checked)
     if sizes is None or found.problems or found.packets - before > MOST_SAMPLES:
         return False
-    checked = read(handler.start + 8, 4) in _CHECKED
     starts = [start for start, _ in media]
     for start, end in _chunks(found, read, table, sizes):
         position = bisect_right(starts, start) - 1
@@ -131,16 +132,31 @@ def _check_track(found: Anatomy, read: Read, track: Box, media: _Extents, covere
     return True
 
 
-def _declared(read: Read, table: Box) -> int:
-    """How many samples its table of sizes has."""
+def _check_times(found: Anatomy, read: Read, track: Box, table: Box, *, counts: bool) -> None:
+    """How long its samples last together, and whether more are given times than there are."""
     box = table.first(b"stsz") or table.first(b"stz2")
-    return _number(read, box.start + 8) if box is not None else 0
+    declared = _number(read, box.start + 8) if box is not None else 0
+    for kind in (b"stts", b"ctts"):
+        times = table.first(kind)
+        if times is None:
+            continue
+        numbers = _numbers(read(times.start + 8, 8 * min(_number(read, times.start + 4), MOST_SAMPLES)), "I")
+        if sum(numbers[0::2]) > 2 * declared + _SLACK:
+            found.broken("it gives times to far more samples than it has", times.at)
+        header = track.first(b"mdia", b"mdhd")
+        if counts and kind == b"stts" and header is not None:
+            scale, _ = _clock(read(header.start, 32))
+            ticks = sum(count * ticks for count, ticks in zip(numbers[0::2], numbers[1::2], strict=True))
+            found.duration = max(found.duration, ticks // scale if scale else 0)
 
 
-def _timed(read: Read, box: Box) -> int:
-    """How many samples its table of times has."""
-    count = min(_number(read, box.start + 4), MOST_SAMPLES)
-    return sum(_numbers(read(box.start + 8, 8 * count), "I")[0::2])
+def _clock(header: bytes) -> tuple[int, int]:
+    """Ticks a second and the ticks that it lasts, of `mvhd` or `mdhd` (section 8.2.2); 0 where that is not known."""
+    wide = header[:1] == b"\x01"
+    at, width = (20, 8) if wide else (12, 4)
+    length = header[at + 4 : at + 4 + width]
+    known = len(length) == width and length != b"\xff" * width
+    return int.from_bytes(header[at : at + 4], "big"), int.from_bytes(length, "big") if known else 0
 
 
 def _sizes(found: Anatomy, read: Read, table: Box) -> array[int] | None:
