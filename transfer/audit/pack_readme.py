@@ -69,8 +69,9 @@ documentation for auditors, docs/auditing.md.
 
 _SHARD = """
 The log goes on from shard to shard, each with a name and a key of its own, and this pack is of one of them. The one
-before it was "{previous}". What was decided there, and what was not at its end, was carried over into
-this one: signed statements with their signatures, and how each file stood. What happened to it before stands there.
+before it was "{previous}". What was not at its end there was carried over into this one: signed
+statements, with signatures that count here as there, and how each file stood, for which this shard alone has no more
+than the gateway's word. What happened to a file before is in packs of the shard before, and in the whole log.
 """
 
 _PAGE = """
