@@ -89,7 +89,7 @@ def dated(real: Path, path: Path, *, days_old: int = 0) -> Iterator[Path]:
                     return
                 if not chunk:
                     return
-                with contextlib.suppress(BrokenPipeError):  # its last words are still to be read
+                with contextlib.suppress(OSError):  # its last words are still to be read
                     behind.sendall(chunk)
 
     def accept() -> None:

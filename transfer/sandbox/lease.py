@@ -143,9 +143,11 @@ class LeasedChild:
         format: Format,  # noqa: A002 - as above
         limits: MediaLimits,
         seconds: float,
+        second: int = 0,
     ) -> RebuildReply:
-        """Draws a contact sheet of a rebuilt file into `output`. Raises ChildFault, Unavailable."""
-        request = SheetRequest(format=format, limits=limits)
+        """Draws a contact sheet of a rebuilt file into `output`, or two such sheets side by side, the other one of
+        which begins at `second`. Raises ChildFault, Unavailable."""
+        request = SheetRequest(format=format, limits=limits, second=second)
         return self._expect(RebuildReply, request, read=clean, write=output, seconds=seconds)
 
     def discard(self, *, waiting: bool = False) -> None:
