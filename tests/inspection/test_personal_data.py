@@ -124,6 +124,10 @@ def test_regions_say_which_numbers_count_without_a_country_code() -> None:
     assert kinds("Call (212) 555-0123", american) == {"telephone numbers": 1}
     assert kinds("212-555-0123", american) == {"telephone numbers": 1}
     assert kinds("ticket 2125550123 of 3125550199", american) == {}
+    french = Search(personal=(PersonalKind.TELEPHONE,), regions=("FR",))
+    for spelled in ("01 23 45 67 89", "01.23.45.67.89", "+33 1 23 45 67 89", "+33.1.23.45.67.89"):
+        assert kinds(f"Appelez le {spelled} !", french) == {"telephone numbers": 1}, spelled
+    assert kinds("le 01.02.2024 à 18h30, du 01 au 15 10 2024", french) == {}
     nowhere = Search(personal=(PersonalKind.TELEPHONE,))
     assert kinds("020 7946 0958", nowhere) == {}
     assert kinds("+44 20 7946 0958", nowhere) == {"telephone numbers": 1}

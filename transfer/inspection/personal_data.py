@@ -43,7 +43,8 @@ _NO_TELEPHONES = re.compile(
     "|".join(
         (
             rf"(?<![\d.]){_YEAR}[-/.]{_MONTH}[-/.]{_DAY}(?![\d.])",
-            rf"(?<![\d./-])(?:{_DAY}[-/. ]{_MONTH}|{_MONTH}[-/. ]{_DAY})[-/. ](?:{_YEAR}|\d\d)(?![\d/-]|\.\d)",
+            rf"(?<![\d./-])(?:{_DAY}[-/.]{_MONTH}|{_MONTH}[-/.]{_DAY})[-/.](?:{_YEAR}|\d\d)(?![\d/-]|\.\d)",
+            rf"(?<![\d./-])(?:{_DAY} {_MONTH}|{_MONTH} {_DAY}) {_YEAR}(?!\d)",
             rf"(?<!\d){_YEAR} ?[-/] ?(?:{_YEAR}|\d\d)(?!\d)",
             r"(?<![\d.:])\d{1,2}(?:[:.]\d\d){1,2}(?:[.,]\d{1,3})?(?![\d:]|\.\d)",
             r"[£$€¥] ?\d[\d,.]*(?:[ \u202f]\d{3}(?!\d))*",
@@ -100,7 +101,7 @@ def _numbers_in(text: str, search: Search) -> dict[str, int]:
         (PersonalKind.BANK_ACCOUNT, bank_accounts_in),
         (PersonalKind.PAYMENT_CARD, cards_in),
         (PersonalKind.NATIONAL_ID, lambda text: national_ids_in(text, search.countries)),
-        (PersonalKind.TELEPHONE, lambda text: _telephones_in(_NO_TELEPHONES.sub(_blank, text), search)),
+        (PersonalKind.TELEPHONE, lambda text: _telephones_in(text, search)),
     ):
         if kind in search.personal:
             spans = list(looked_for(text))
@@ -129,16 +130,23 @@ def _telephones_in(text: str, search: Search) -> Iterator[Span]:
         return
     allowed = {re.sub(r"\D", "", address) for address in search.allowed if address.startswith("+")}
     seen: set[Span] = set()
+    # With a country code nothing but a telephone number is meant, so that no date is taken out before.
+    for region in ("ZZ", *search.regions):
+        form = text if region == "ZZ" else _NO_TELEPHONES.sub(_blank, text)
+        for match in _matches(form, region):
+            span = match.start, match.end
+            if span in seen or (region != "ZZ" and not _is_dialled(form, match, region)):
+                continue
+            seen.add(span)
+            if f"{match.number.country_code}{match.number.national_number}" not in allowed:
+                yield span
+
+
+def _matches(text: str, region: str) -> Iterator[phonenumbers.PhoneNumberMatch]:
+    """What the library finds; ZZ is no region, where only numbers with a country code count."""
     parted = _SIDE_BY_SIDE.sub("\n", text)
     for form in (text, parted) if parted != text else (text,):
-        for region in search.regions or ("ZZ",):  # ZZ: no region, so that only numbers with a country code count
-            for match in phonenumbers.PhoneNumberMatcher(form, region, max_tries=MAX_CANDIDATES):
-                span = match.start, match.end
-                if span in seen or not _is_dialled(form, match, region):
-                    continue
-                seen.add(span)
-                if f"{match.number.country_code}{match.number.national_number}" not in allowed:
-                    yield span
+        yield from phonenumbers.PhoneNumberMatcher(form, region, max_tries=MAX_CANDIDATES)
 
 
 def _is_dialled(text: str, match: phonenumbers.PhoneNumberMatch, region: str) -> bool:
