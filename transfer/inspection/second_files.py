@@ -35,7 +35,8 @@ _BEGINNINGS = (
     (b"{\\rtf", "rtf"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "office"),
     (b"SQLite format 3\0", "database"),
-    (b"#!", "script"),
+    (b"#!/", "script"),
+    (b"#! /", "script"),
 )
 _ANYWHERE = (
     (b"Rar!\x1a\x07", "rar"),
