@@ -29,7 +29,15 @@ def test_a_picture_with_all_that_would_be_signed(studio: Room, tmp_path: Path) -
     with (out / facts["contact_sheet"]).open("rb") as file:
         assert prove(file.fileno(), format=Format.JPEG)[0] == ()
     page = (out / facts["page"]).read_text()
-    for said in (facts["sha256"], facts["original_sha256"], facts["policy_sha256"], "EXIF, GPS", "open-day", "sam"):
+    for said in (
+        facts["sha256"],
+        facts["original_sha256"],
+        facts["policy_sha256"],
+        "EXIF, GPS",
+        "camera and lens (2)",
+        "open-day",
+        "sam",
+    ):
         assert said in page
     assert "everything in it is PUBLIC" in page
     assert page.rstrip() == studio.must("preview", item, out).out.rstrip()  # again, over the same files

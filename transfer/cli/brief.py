@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from transfer.model.clock import render_time
 from transfer.model.findings import WaitingFor
+from transfer.model.identities import told_of
 from transfer.model.states import State
 
 if TYPE_CHECKING:
@@ -87,9 +88,11 @@ def _before_and_after(held: Held) -> list[str]:
         ("shown as", _shape(examined.media), _shape(rebuilt.rebuild)),
     ]
     lines = [f"  {label:<10}{before:<28}{after}".rstrip() for label, before, after in rows]
+    told = ", ".join(told_of(examined.findings))
     return [
         *lines,
         _filled(removed, first="  removed   ", indent=" " * 12),
+        *([_filled(told, first="  told of   ", indent=" " * 12)] if told else []),
         f"  it came as  {raw.sha256}",
     ]
 
