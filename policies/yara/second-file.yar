@@ -7,7 +7,7 @@
     file is refused (G9), and the log names the rule. So write rules that say "must not go", and none that only
     classify. `include` is not taken; the modules of YARA-X are.
 
-    Rules see the file as it came and the rebuilt file, each as a whole. A rule has to hold for both.
+    Rules see the file as it came and, after that, the rebuilt file, each as a whole. Neither may match.
 */
 
 // A ZIP archive is read from its end: the record that closes it can stand behind any picture or film. The structure
