@@ -12,7 +12,7 @@ from transfer.disarm.residue import prove
 from transfer.model.findings import Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format, RebuildFacts
-from transfer.model.recipe import Films, Recipe
+from transfer.model.recipe import Colour, Decode, Films, Recipe
 
 LIMITS = MediaLimits(
     image_bytes=64 << 20,

@@ -2,8 +2,9 @@
 
 What enters: an MP4, QuickTime or WebM film on a descriptor. What leaves: an MP4 (from MP4 and QuickTime) or a WebM on
 the other descriptor, with the same packets, times, edit list and rotation; no tags, no dates, neutral names.
-Nothing is decoded. Every packet is counted and hashed on its way in; the result is then read again from its first to
-its last byte, and its packets, digests and times must be the same. Memory is constant in the file's size.
+Nothing is decoded unless the policy wants all of it decoded (`full_decode`). Every packet is counted and hashed on its
+way in; the result is then read again from its first to its last byte, and its packets, digests and times must be the
+same. Memory is constant in the file's size.
 
 What stays is what lies inside the packets themselves (such as an encoder's own note in the first picture): a packet is
 kept bit for bit or the rebuild fails. What an edit list cuts away at the end is not taken along, and where something
@@ -13,33 +14,36 @@ beginning stays hidden from the last key picture on.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import av
-import av.container
-import av.stream
 
 from transfer.disarm.codec_headers import neutral_header
-from transfer.disarm.descriptors import Inflow, Outflow
+from transfer.disarm.descriptors import Outflow
+from transfer.disarm.film_streams import (
+    BITEXACT,
+    BUFFER,
+    WRITERS,
+    chosen_streams,
+    has_alpha,
+    open_film,
+    removed_names,
+    whole_packets,
+)
+from transfer.disarm.full_decode import decode_everything
 from transfer.disarm.tidy_mp4 import tidy_mp4
 from transfer.disarm.tidy_webm import tidy_webm
 from transfer.errors import Refusal
 from transfer.model.findings import Code
+from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, RebuildFacts
+from transfer.model.recipe import Decode, Recipe
 
-_BUFFER = 1 << 20  # bytes handed over at a time: the default of 32 KiB costs a quarter of the speed
-_WRITER = {Format.MP4: "mp4", Format.WEBM: "webm"}
-_BITEXACT = 0x400  # AVFMT_FLAG_BITEXACT: no dates, no random identifiers, no version of the writer
 _AGREE = Fraction(2, 1000)  # seconds that two streams may shift against each other: WebM counts in milliseconds
-_MOST_NAMES = 32
-_KEPT_TAGS = {"alpha_mode", "language", "handler_name", "encoder", "vendor_id", "duration"}
-_FORM_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 
 
 @dataclass(slots=True)
@@ -84,12 +88,12 @@ class _Tally:
         return max(self.end - max(self.begin or Fraction(0), Fraction(0)), Fraction(0))
 
 
-def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
+def remake_video(raw: int, out: int, *, form: Format, recipe: Recipe, limits: MediaLimits) -> RebuildFacts:
     """Writes the new film. Raises Refusal, OutputFault, and FFmpeg's errors for a broken film."""
     target = Format.WEBM if form is Format.WEBM else Format.MP4
-    with _reader(raw, form, last=True) as source:
-        streams = _chosen(source)
-        removed = _removed(source, streams)
+    with open_film(raw, form, last=True) as source:
+        streams = chosen_streams(source)
+        removed = removed_names(source, streams)
         width, height = streams[0].codec_context.width, streams[0].codec_context.height
         exactly = target is Format.MP4 or all(stream.time_base == Fraction(1, 1000) for stream in streams)
         before = _copy(source, streams, out, target)
@@ -99,6 +103,8 @@ def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
         width, height = height, width
     after = _tally(out, target)
     _compare(before, after, exactly=exactly)
+    if recipe.decode is Decode.ALL:
+        decode_everything(out, target, limits)
     return RebuildFacts(
         format=target,
         width=width,
@@ -111,47 +117,7 @@ def remake_video(raw: int, out: int, *, form: Format) -> RebuildFacts:
     )
 
 
-@contextlib.contextmanager
-def _reader(descriptor: int, form: Format, *, last: bool = False) -> Iterator[av.container.InputContainer]:
-    demuxer = "matroska" if form is Format.WEBM else "mov"
-    container = av.open(
-        Inflow(descriptor, last=last), "r", format=demuxer, buffer_size=_BUFFER, metadata_errors="replace"
-    )
-    try:
-        yield container
-    finally:
-        container.close()
-
-
-def _chosen(source: av.container.InputContainer) -> list[Any]:
-    """The first video stream that is not a cover picture, and the first audio stream if there is one."""
-    pictures = [s for s in source.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    if not pictures:
-        raise Refusal("The film has no picture.", code=Code.NO_PICTURE_STREAM)
-    return [pictures[0], *source.streams.audio[:1]]
-
-
-def _removed(source: av.container.InputContainer, kept: list[Any]) -> tuple[str, ...]:
-    """Names of what the new film will not have."""
-    names: dict[str, None] = {}
-    for key in source.metadata:
-        if key.lower() not in _FORM_TAGS:
-            names[f"tag {key}"] = None
-    for stream in source.streams:
-        if stream in kept:
-            for key in stream.metadata:
-                if key.lower() not in _KEPT_TAGS:
-                    names[f"tag {key}"] = None
-        else:
-            codec = stream.codec_context.name if stream.codec_context is not None else stream.name or ""
-            names[f"stream {stream.type} {codec}".rstrip()] = None
-    if source.chapters():
-        names["chapters"] = None
-    clean = ("".join(c if " " <= c <= "~" else "?" for c in name)[:60] for name in names)
-    return tuple(dict.fromkeys(clean))[:_MOST_NAMES]
-
-
-def _header_room(streams: list[Any]) -> int:
+def header_room(streams: list[Any]) -> int:
     """Bytes that the header of an MP4 cannot exceed: 45 a sample if each had a chunk, a time and a flag of its own.
 
     0 for a fragmented film, which does not say how many samples it has: its header is written behind the media.
@@ -170,17 +136,17 @@ def _copy(source: Any, streams: list[Any], out: int, target: Format) -> list[_Ta
         # Edit lists count in the movie's own clock: with the picture's one no start is rounded.
         options["movie_timescale"] = str(min(max(streams[0].time_base.denominator, 1000), 1_000_000))
         # `faststart` would open the file a second time by name; room kept at the front needs no name.
-        options["moov_size"] = str(_header_room(streams))
+        options["moov_size"] = str(header_room(streams))
     os.ftruncate(out, 0)
-    sink = av.open(Outflow(out), "w", format=_WRITER[target], options=options, buffer_size=_BUFFER)
+    sink = av.open(Outflow(out), "w", format=WRITERS[target], options=options, buffer_size=BUFFER)
     try:
-        sink.flags |= _BITEXACT
+        sink.flags |= BITEXACT
         outlets = [_outlet(sink, stream, target) for stream in streams]
         sink.metadata.clear()
         tallies = [_Tally() for _ in streams]
         place = {stream.index: number for number, stream in enumerate(streams)}
         held: list[list[Any]] = [[] for _ in streams]
-        for packet in _sound_packets(source.demux(streams)):
+        for packet in whole_packets(source.demux(streams)):
             number = place[packet.stream_index]
             if packet.is_discard and tallies[number].shown:
                 tallies[number].is_cut = True
@@ -196,21 +162,12 @@ def _copy(source: Any, streams: list[Any], out: int, target: Format) -> list[_Ta
     return tallies
 
 
-def _sound_packets(packets: Iterator[Any]) -> Iterator[Any]:
-    """The packets, without the demuxer's signs that a stream has ended. Raises Refusal for a damaged one."""
-    for packet in packets:
-        if packet.is_corrupt:
-            raise Refusal("The film is cut off or damaged.", code=Code.REBUILD_FAILED)
-        if packet.dts is not None or packet.size:
-            yield packet
-
-
 def _outlet(sink: Any, stream: Any, target: Format) -> Any:
     try:
         outlet = sink.add_stream_from_template(stream, opaque=True)
     except ValueError as error:
         raise Refusal("This codec does not fit the new container.", code=Code.CODEC_NOT_ALLOWED) from error
-    alpha = stream.metadata.get("alpha_mode") or stream.metadata.get("ALPHA_MODE")
+    alpha = has_alpha(stream)
     outlet.metadata.clear()
     header = stream.codec_context.extradata
     if header:
@@ -218,16 +175,16 @@ def _outlet(sink: Any, stream: Any, target: Format) -> Any:
     if target is Format.MP4:
         # Apple's players know H.265 under hvc1 only; the tag must stay as it was, or hev1 would be written.
         outlet.codec_context.codec_tag = stream.codec_context.codec_tag
-    elif alpha == "1":
+    elif alpha:
         outlet.metadata["alpha_mode"] = "1"
     return outlet
 
 
 def _tally(out: int, target: Format) -> list[_Tally]:
     """Reads the new film from its first to its last packet."""
-    with _reader(out, target) as result:
+    with open_film(out, target) as result:
         tallies = [_Tally() for _ in result.streams]
-        for packet in _sound_packets(result.demux()):
+        for packet in whole_packets(result.demux()):
             tallies[packet.stream_index].add(packet)
     return tallies
 
