@@ -11,8 +11,6 @@ Exit codes: 0 everything fits · 1 there is nothing to verify · 2 a key or an a
 bring, this file, Python; nothing in the pack. To read it, begin at `check`.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import hashlib
@@ -39,9 +37,9 @@ class Refused(Exception):
         self.code = code
 
 
-def need(true, sentence):
+def need(true, sentence, code=4):
     if not true:
-        raise Refused(sentence)
+        raise Refused(sentence, code)
 
 
 # ---------------------------------------------------------------- Ed25519 (RFC 8032, section 5.1), verifying only
@@ -74,13 +72,10 @@ def decode_point(encoded):
     """The point, or None for 32 bytes that are not the one encoding of a point."""
     y = int.from_bytes(encoded, "little")
     sign, y = y >> 255, y & (2**255 - 1)
-    if y >= P:
-        return None
     x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(x2, (P + 3) // 8, P)
-    if (x * x - x2) % P:
-        x = x * SQRT_M1 % P
-    if (x * x - x2) % P or (x == 0 and sign):
+    x = x * SQRT_M1 % P if (x * x - x2) % P else x
+    if y >= P or (x * x - x2) % P or (x == 0 and sign):
         return None
     x = x if x & 1 == sign else P - x
     return x, y, 1, x * y % P
@@ -119,12 +114,12 @@ def key_id(name, key):
     return hashlib.sha256(name.encode() + b"\n\x01" + key).digest()[:4]
 
 
-def parse_vkey(text, what):
+def parse_vkey(text, what, code=4):
     """(name, key) of `name+id+base64`."""
     found = re.fullmatch(r"([^+\s]+)\+([0-9a-f]{8})\+(\S+)", text)
     data = unbase64(found[3]) if found else None
     good = data and len(data) == 33 and data[0] == 1 and key_id(found[1], data[1:]).hex() == found[2]
-    need(good, f"{what} is not an Ed25519 verifier key.")
+    need(good, f"{what} is not an Ed25519 verifier key.", code)
     return found[1], data[1:]
 
 
@@ -139,8 +134,10 @@ def split_note(data, what):
     except UnicodeDecodeError:
         raise Refused(f"{what} is not UTF-8.") from None
     text, blank, lines = note.rpartition("\n\n")
-    clean = not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note)
-    need(clean and blank and lines.endswith("\n"), f"{what} is not a signed note.")
+    need(
+        not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note) and blank and lines.endswith("\n"),
+        f"{what} is not a signed note.",
+    )
     signatures = {}
     for line in lines[:-1].split("\n"):
         found = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
@@ -231,9 +228,8 @@ def read_zip(data):
 def read_folder(path):
     files, total = {}, 0
     for below, folders, names in os.walk(path):
-        inside = os.path.relpath(below, path).replace(os.sep, "/")
         for name in sorted(folders + names):
-            called = name if inside == "." else inside + "/" + name
+            called = os.path.relpath(os.path.join(below, name), path).replace(os.sep, "/")
             facts = os.lstat(os.path.join(below, name))
             if stat.S_ISDIR(facts.st_mode) and called in ("policy", "proofs", "statements"):
                 continue
@@ -497,8 +493,7 @@ class Approvals:
 # ---------------------------------------------------------------- the whole pack
 def check(files, log_key=None, first=None, own_approvals=False):
     """The lines that say what was checked. `files` is {name: bytes}; the keys are (name, 32 bytes) or None."""
-    if not files or files.get("entries.jsonl") == b"":
-        raise Refused("There is nothing to verify: the pack holds no entry.", 1)
+    need(files and files.get("entries.jsonl") != b"", "There is nothing to verify: the pack holds no entry.", 1)
     for name in REQUIRED:
         need(name in files, f"{name} is missing from the pack.")
         need(files[name][-1:] in (b"\n", b""), f"{name} is cut short.")
@@ -609,15 +604,10 @@ def shown(text):
 # ---------------------------------------------------------------- the command
 def key_from(given, option):
     """A key as it was typed, or the file that holds it; None if the option was not given."""
-    if given is None:
-        return None
-    if os.path.isfile(given):
+    if given is not None and os.path.isfile(given):
         with open(given, "rb") as file:
             given = file.read(4096).decode("utf-8", "replace").rstrip("\r\n")
-    try:
-        return parse_vkey(given, f"What {option} names")
-    except Refused as error:
-        raise Refused(str(error), 2) from None
+    return None if given is None else parse_vkey(given, f"What {option} names", 2)
 
 
 def main():
