@@ -38,7 +38,7 @@ from transfer.policy.canonical import hashed_text
 from transfer.return_guard.post import Post
 from transfer.scanner_watch import ScannerWatch
 from transfer.store.adoption import POLICY, SETTINGS, adopt, keep_policy_text
-from transfer.store.queues import held_waiting
+from transfer.store.queues import held_waiting, reviewed_waiting
 from transfer.upkeep import Upkeep
 from transfer.worklist import Worklist
 
@@ -265,7 +265,7 @@ class Gateway:
         waits = list(WaitingFor) if rejudge else [WaitingFor.CAMPAIGN, WaitingFor.SCANNER]
         with self.line.db.read() as tx:
             self.worklist.add(self.line.register.in_states(tx, states, limit=_ALL))
-            self.worklist.add(held_waiting(tx, waits, limit=_ALL))
+            self.worklist.add([*held_waiting(tx, waits, limit=_ALL), *reviewed_waiting(tx)])
 
     def _record(self, name: EventName, facts: dict[str, Json]) -> None:
         with self.line.db.write() as tx:

@@ -63,6 +63,20 @@ def test_sensitivity_labels_and_tiktok_marks() -> None:
     assert labels_in("MSIP_Label_short") == ("unreadable",)  # whatever it was, somebody labelled the file
     assert tiktok_marks_in("comment=vid:v0900fg10000abc\naigc_info={}") == ("vid", "aigc_info")
     assert tiktok_marks_in("vid:video of the day; david:v0900") == ()
+    assert tiktok_marks_in("Canonvid:v09044g40000cabcdefghijk") == ("vid",)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        b"ASCII\0\0\0vid:v0900fg10000abc",
+        b"UNICODE\0" + "vid:v0900fg10000abc".encode("utf-16-le"),
+        b"UNICODE\0" + "vid:v0900fg10000abc".encode("utf-16-be"),
+    ],
+)
+def test_exif_s_own_comment_is_read_behind_the_name_of_its_letters(comment: bytes) -> None:
+    assert tiktok_marks_in(text_of(b"\x01\x02\xff" + comment)) == ("vid",)
+    assert find_marks(text_of(b"\x01ASCII\0\0\0SECRET"), MARKS) == ("SECRET",)
 
 
 def test_utf_16_texts_are_read_too() -> None:

@@ -102,7 +102,7 @@ RECIPES = st.builds(
 REBUILD = st.builds(RebuildRequest, format=st.sampled_from(Format), recipe=RECIPES, limits=LIMITS)
 RESIDUE = st.builds(ResidueRequest, format=st.sampled_from(Format), encoded=st.booleans())
 SCAN = st.builds(ScanRequest, size=NUMBERS)
-SHEET = st.builds(SheetRequest, format=st.sampled_from(Format), limits=LIMITS)
+SHEET = st.builds(SheetRequest, format=st.sampled_from(Format), limits=LIMITS, second=NUMBERS)
 GAVE_UP = st.builds(GaveUp, failure=st.sampled_from(Failure), detail=TEXTS)
 
 

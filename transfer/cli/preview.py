@@ -59,10 +59,11 @@ def preview(
     drawn = _draw(site, clean, sheet)
     if drawn:
         files[sheet.name] = _SHEET
+    like = _released_before(site, record, folder, sheet if drawn else None, files)
     page = folder / f"{which}.txt"
     _replace(page, _page(site, row, record, files | {page.name: _PAGE}).encode())
     if json:
-        print_json(_facts(row, record, name, sheet if drawn else None, page))
+        print_json(_facts(row, record, name, sheet if drawn else None, page) | {"near_copy": like})
         return
     say(page.read_text(encoding="utf-8").rstrip())
     hint(f"This page and what it speaks of lie in {folder}.")
@@ -115,6 +116,45 @@ def _page(site: Site, row: ItemRow, held: Held, files: dict[str, str]) -> str:
         files=files,
         text=text,
     )
+
+
+def _released_before(
+    site: Site, held: Held, folder: Path, sheet: Path | None, files: dict[str, str]
+) -> dict[str, str | None] | None:
+    """What it looks like, if it looks like something that was released before: that file, and the two side by side."""
+    from transfer.disarm.sheet import side_by_side
+    from transfer.model.findings import Code
+    from transfer.model.identifiers import parse_item_id
+    from transfer.model.states import Held as Kept
+    from transfer.wiring import build_pools
+
+    near = [found for found in held.rebuilt.examined.findings if found.code is Code.NEAR_COPY]
+    if not near:
+        return None
+    other = parse_item_id(str(near[0].detail["item"]))
+    told: dict[str, str | None] = {"item": other, "file": None, "side_by_side": None}
+    with site.db.read() as tx:
+        record = site.register.load(tx, other)
+    if not isinstance(record, Kept) or not site.blobs.has_clean(record.rebuilt.clean.sha256):
+        return told
+    clean = record.rebuilt.clean
+    released = folder / f"{other}-released{clean.format.suffixes[0]}"
+    _copy(site, clean, released)
+    told["file"], files[released.name] = released.name, f"what it looks like: {other}, released before"
+    theirs = folder / f"{other}-contact-sheet.jpg"
+    if sheet is None or not _draw(site, clean, theirs):
+        return told
+    media, residue = build_pools(site.settings)
+    with media, residue, media.lease() as child:
+        drawn = side_by_side(
+            sheet.read_bytes(), theirs.read_bytes(), child=child, residue=residue, limits=site.policy.limits
+        )
+    theirs.unlink()
+    if drawn is not None:
+        both = folder / f"{sheet.name.removesuffix('-contact-sheet.jpg')}-beside-{other}.jpg"
+        _replace(both, drawn)
+        told["side_by_side"], files[both.name] = both.name, "the two side by side"
+    return told
 
 
 def _released_name(row: ItemRow, clean: CleanBlob) -> SafeName:

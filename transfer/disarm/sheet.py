@@ -35,6 +35,7 @@ class Drawer(Protocol):
         format: Format,  # noqa: A002 - the word of the wire protocol
         limits: MediaLimits,
         seconds: float,
+        second: int = 0,
     ) -> RebuildReply:
         """Raises ChildFault, Unavailable."""
         ...
@@ -54,9 +55,29 @@ def contact_sheet(
     """A JPEG of at most 16 MiB; None for a text, and for what cannot be drawn. Raises Tampered, Unavailable."""
     if clean.format.family is Family.TEXT:
         return None
-    with blobs.open_clean(clean.sha256) as content, _scratch() as output:
+    with blobs.open_clean(clean.sha256) as content:
+        return _drawn(content, clean.format, child=child, residue=residue, limits=limits)
+
+
+def side_by_side(
+    first: bytes, second: bytes, *, child: Drawer, residue: ResidueReaders, limits: MediaLimits
+) -> bytes | None:
+    """Two of our contact sheets on one, as a JPEG of at most 16 MiB; None if it cannot be drawn. Raises Unavailable."""
+    with _scratch() as both:
+        with world_errors("writing a temporary file"):
+            both.write(first + second)
+            both.flush()
+        return _drawn(both, Format.JPEG, child=child, residue=residue, limits=limits, second=len(first))
+
+
+def _drawn(
+    content: BinaryIO, form: Format, *, child: Drawer, residue: ResidueReaders, limits: MediaLimits, second: int = 0
+) -> bytes | None:
+    with _scratch() as output:
         try:
-            reply = child.sheet(content.fileno(), output.fileno(), format=clean.format, limits=limits, seconds=SECONDS)
+            reply = child.sheet(
+                content.fileno(), output.fileno(), format=form, limits=limits, seconds=SECONDS, second=second
+            )
             if reply.facts is None or not 0 < os.fstat(output.fileno()).st_size <= MAX_BYTES:
                 return None
             with residue.lease() as reader:

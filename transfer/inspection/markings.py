@@ -28,7 +28,9 @@ _BITS = re.compile(rf"msip_?label_{_ID}\}}?_contentbits\b[\"'\s=>:]{{1,4}}(\d{{1
 _ENCRYPTS = 8  # of ContentBits: 1 header, 2 footer, 4 watermark, 8 encryption
 # What TikTok writes into files it hands out: `vid:v0900f…` as comment, and `aigc_info`,
 # which stands in an MP4 directly behind the word `mdta`.
-_TIKTOK = re.compile(r"\bvid:v[0-9][0-9a-z]{4,}|aigc_info", re.IGNORECASE)
+# Behind a word a short one is none (`david:v0900`); a long one is, whatever it was written behind.
+_TIKTOK = re.compile(r"\bvid:v[0-9][0-9a-z]{4,}|vid:v[0-9][0-9a-z]{11,}|aigc_info", re.IGNORECASE)
+_EXIF_LETTERS = re.compile(rb"(?:ASCII\0\0\0|UNICODE\0|JIS\0{5})")  # before a comment, the name of its letters
 # Runs of valid UTF-8; what a camera notes in binary falls into short ones, which are left out.
 _RUN = re.compile(
     rb"(?:[\t\n\r\x20-\x7e]+|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+"
@@ -45,7 +47,7 @@ def labels_in(untrusted: str) -> tuple[str, ...]:
     A label's key without an id counts as one, `UNREADABLE`: whatever it was, somebody labelled the file.
     """
     text = untrusted[:MAX_TEXT]
-    if "label" not in text and "label" not in text.lower():
+    if "label" not in text.lower():
         return ()
     found = [match[1] for match in _LABEL.finditer(text)]
     for element in _ELEMENT.finditer(text):
@@ -67,7 +69,10 @@ def encrypting_labels_in(untrusted: str) -> frozenset[str]:
 
 def tiktok_marks_in(untrusted: str) -> tuple[str, ...]:
     """TikTok's marks in the text: `vid` or `aigc_info`. Their absence proves nothing."""
-    found = (match.group().lower() for match in _TIKTOK.finditer(untrusted[:MAX_TEXT]))
+    text = untrusted[:MAX_TEXT].lower()
+    if "vid:v" not in text and "aigc_info" not in text:
+        return ()
+    found = (match.group() for match in _TIKTOK.finditer(text))
     return tuple(dict.fromkeys("vid" if mark.startswith("vid") else mark for mark in found))
 
 
@@ -76,7 +81,7 @@ def text_of(untrusted: bytes) -> str:
 
     Words in Latin-1, and what XML spells in numbers (`&#83;ECRET`), follow in a second reading.
     """
-    block = untrusted[:MAX_TEXT].replace(b"\0", b"")
+    block = _EXIF_LETTERS.sub(b"\n", untrusted[:MAX_TEXT]).replace(b"\0", b"")
     runs = [run for run in _RUN.findall(block) if len(run) >= _SHORTEST]
     text = b"\n".join(runs).decode("utf-8", "replace")
     if not block.isascii():

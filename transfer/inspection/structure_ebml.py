@@ -19,6 +19,7 @@ MOST_ELEMENTS = 1_000_000
 MAX_SEARCHED = 1_048_576  # bytes of one element that is looked into
 MAX_ALL_SEARCHED = 16_777_216
 MAX_TAIL = 67_108_864
+MOST_DEPTH = 16  # tags and chapters may lie in each other
 
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 _VOID, _CHECKSUM = 0xEC, 0xBF
@@ -28,11 +29,19 @@ _ENCRYPTION = 0x5035
 _ATTACHMENTS, _ATTACHED = 0x1941A469, 0x61A7
 _SIMPLE_BLOCK, _GROUP, _BLOCK = 0xA3, 0xA0, 0xA1
 _SEEK, _INFO, _CUES, _CHAPTERS, _TAGS = 0x114D9B74, 0x1549A966, 0x1C53BB6B, 0x1043A770, 0x1254C367
+_TAG, _SIMPLE_TAG, _EDITION, _CHAPTER = 0x7373, 0x67C8, 0x45B9, 0xB6
 _IN_SEGMENT = frozenset({_SEEK, _INFO, _TRACKS, _CLUSTER, _CUES, _ATTACHMENTS, _CHAPTERS, _TAGS})
-_MASTERS = frozenset({_SEGMENT, _CLUSTER, _TRACKS, _TRACK, _ENCODINGS, _ENCODING, _COMPRESSION, _ATTACHMENTS, _GROUP})
+_MASTERS = frozenset(
+    {
+        *(_SEGMENT, _CLUSTER, _TRACKS, _TRACK, _ENCODINGS, _ENCODING, _COMPRESSION, _ATTACHMENTS, _GROUP),
+        *(_TAGS, _TAG, _SIMPLE_TAG, _CHAPTERS, _EDITION, _CHAPTER),
+    }
+)
 _PARENTS = {
     **dict.fromkeys(_IN_SEGMENT, _SEGMENT),
     _TRACK: _TRACKS,
+    _TAG: _TAGS,
+    _EDITION: _CHAPTERS,
     _ENCODINGS: _TRACK,
     _ENCODING: _ENCODINGS,
     _COMPRESSION: _ENCODING,
@@ -125,6 +134,8 @@ class _Walk:
             at = element.start if element.kind in _MASTERS else element.end
             if element.kind in _MASTERS:
                 pending.append(element)
+            if len(pending) > MOST_DEPTH:
+                self._found.broken("its elements lie too deep in each other", element.at)
 
     def search(self, element: _Element) -> None:
         """Is there a file of another kind in this element?"""
@@ -134,6 +145,8 @@ class _Walk:
             content = self._read(element.start, length)
             if content.strip(b"\0"):
                 self._found.search(content, where="padding" if element.kind == _VOID else "an element of its own")
+            if element.kind == _TAGS:
+                self._found.note("tags", content)  # a decoder tells those it knows; whatever else it says is read here
 
     def _check(self, element: _Element, parent: _Element) -> None:
         self._count += 1

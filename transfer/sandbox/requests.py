@@ -65,10 +65,14 @@ class ResidueRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetRequest:
-    """Comes with two descriptors: the rebuilt file, read-only, and an empty file for the contact sheet."""
+    """Comes with two descriptors: the rebuilt file, read-only, and an empty file for the contact sheet.
+
+    Where `second` is not 0, the first file holds two contact sheets, to be drawn side by side: the other begins there.
+    """
 
     format: Format
     limits: MediaLimits
+    second: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,12 @@ def render_request(request: Request) -> bytes:
         case ResidueRequest():
             body = {"do": "residue", "format": request.format.value, "encoded": int(request.encoded)}
         case SheetRequest():
-            body = {"do": "sheet", "format": request.format.value, "limits": _render_limits(request.limits)}
+            body = {
+                "do": "sheet",
+                "format": request.format.value,
+                "limits": _render_limits(request.limits),
+                "second": request.second,
+            }
         case ScanRequest():
             body = {"do": "scan", "size": request.size}
         case Rest():
@@ -145,7 +154,7 @@ def parse_request(message: bytes) -> Request:
         case "residue":
             request = ResidueRequest(format=parse_format(body), encoded=bool(body.number("encoded", most=1)))
         case "sheet":
-            request = SheetRequest(format=parse_format(body), limits=_parse_limits(body))
+            request = SheetRequest(format=parse_format(body), limits=_parse_limits(body), second=body.number("second"))
         case "scan":
             request = ScanRequest(size=body.number("size"))
         case "rest":
