@@ -116,6 +116,10 @@ def _grown(box: bytes, more: bytes) -> bytes:
     ("content", "words"),
     [
         (FILM + samples.box(b"moov", b""), "twice"),
+        (
+            with_box(FILM, (b"moov", b"trak", b"edts", b"elst"), full_box(b"elst", struct.pack(">I", 1 << 30))),
+            "table of its edits",
+        ),
         (FILM + samples.box(b"trak", b""), "where it cannot"),
         (with_box(FILM, (b"moov", b"mvhd"), samples.box(b"moov", b"")), "where it cannot"),
         (with_box(FILM, (b"moov", b"mvhd"), struct.pack(">I", 1 << 20) + b"mvhd"), "beyond the one"),
@@ -284,10 +288,18 @@ def test_what_writers_of_webm_write_is_built_as_it_should_be(content: bytes) -> 
     assert found.packets
 
 
+def nested_tags(depth: int) -> bytes:
+    content = b""
+    for _ in range(depth):
+        content = element(0x67C8, content)
+    return content
+
+
 @pytest.mark.parametrize(
     ("children", "words"),
     [
         ((TRACK, b"\0\0\0\0"), "between its elements"),
+        ((TRACK, element(0x1254C367, element(0x7373, nested_tags(2_000)))), "too deep"),
         ((TRACK, BLOCK), "where it cannot"),
         ((TRACK, cluster(element(0x18538067, b""))), "where it cannot"),
         ((TRACK, cluster(b"\xa3\x84ab")), "beyond the one"),

@@ -83,6 +83,7 @@ def test_limits_of_characters_and_bytes() -> None:
 
 def test_blank_text_is_empty() -> None:
     assert refused(b" \n\t\n", ".txt") is Code.EMPTY
+    assert refused("\u200b\u2060\ufeff \u00ad\n".encode(), ".txt") is Code.EMPTY
 
 
 def test_subtitles() -> None:

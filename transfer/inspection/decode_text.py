@@ -6,6 +6,7 @@ What enters: the bytes of an untrusted text file. What leaves: its facts, or `Un
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from transfer.inspection.metadata import marking_findings
 from transfer.inspection.noticed import Unfit
@@ -50,7 +51,7 @@ def decode_text(
     program, character = program_named(text, prose=form is Format.TEXT)
     if program:
         raise Unfit(Code.TEXT_IS_PROGRAM, content=program, character=character)
-    if not text.strip():
+    if not any(unicodedata.category(character)[0] in "LMNPS" for character in text):  # what has no form has no words
         raise Unfit(Code.EMPTY)
     duration = _duration_of(text, form)
     if duration > limits.seconds * 1_000:

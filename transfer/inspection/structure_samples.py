@@ -109,11 +109,8 @@ def _check_track(found: Anatomy, read: Read, track: Box, media: _Extents, covere
     table = track.first(b"mdia", b"minf", b"stbl")
     if handler is None or table is None:
         return False
-    for box in table.inside:
-        entry = _ENTRIES.get(box.kind)
-        if entry and (box.length < 8 or _number(read, box.start + 4) * entry > box.length - 8):
-            found.broken("a table of its samples is longer than the box it lies in", box.at)
-            return False
+    if not _tables_fit(found, read, track, table):
+        return False
     before = found.packets
     sizes = _sizes(found, read, table)
     checked = read(handler.start + 8, 4) in _CHECKED
@@ -130,6 +127,23 @@ def _check_track(found: Anatomy, read: Read, track: Box, media: _Extents, covere
             return False
         covered.append((start, end))
     return True
+
+
+def _tables_fit(found: Anatomy, read: Read, track: Box, table: Box) -> bool:
+    """Whether each of its tables is no longer than the box it lies in."""
+    for box in table.inside:
+        entry = _ENTRIES.get(box.kind)
+        if entry and not _fits(read, box, entry):
+            found.broken("a table of its samples is longer than the box it lies in", box.at)
+    edits = track.first(b"edts", b"elst")
+    if edits is not None and not _fits(read, edits, 20 if read(edits.start, 1) == b"\x01" else 12):
+        found.broken("a table of its edits is longer than the box it lies in", edits.at)
+    return not found.problems
+
+
+def _fits(read: Read, box: Box, entry: int) -> bool:
+    """Whether a table with entries of so many bytes is no longer than its box."""
+    return box.length >= 8 and _number(read, box.start + 4) * entry <= box.length - 8
 
 
 def _check_times(found: Anatomy, read: Read, track: Box, table: Box, *, counts: bool) -> None:
