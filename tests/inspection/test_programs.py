@@ -63,6 +63,7 @@ PROGRAMS = [
     ("SELECT a FROM b\nDELETE FROM c\nDROP TABLE d", "source code"),
     ("\\documentclass{article}", "tex"),
     ("so {\\rtf1 x}", "rtf"),
+    ("words\n%PDF-1.7\n1 0 obj", "pdf"),
     ("-----BEGIN PRIVATE KEY-----", "key"),
     ("[InternetShortcut]\nURL=x", "file of a program"),
     ("#include <stdio.h>\nint main(){}", "file of a program"),

@@ -200,6 +200,15 @@ def test_a_file_hidden_in_a_box(kind: bytes) -> None:
     assert understood(FILM + samples.box(kind, hidden), ".mp4")[1][Code.SECOND_FILE]["looks"] == "zip"
 
 
+def test_a_file_hidden_far_behind_in_metadata() -> None:
+    cover = samples.box(b"udta", bytes(900_000) + ZIP_ENTRY + bytes(900_000))
+    assert looks(boxes(FILM + cover)) == [("zip", "a box of its own")]
+
+
+def test_unknown_elements_are_named() -> None:
+    assert ebml(webm_of(TRACK, element(0x4DFF, b"harmless"), cluster(BLOCK))).kinds == ["unknown element"]
+
+
 @pytest.mark.parametrize("walk", [boxes, ebml])
 def test_a_zip_that_ends_in_the_tail_is_seen_wherever_it_begins(walk: Callable[[bytes], Anatomy]) -> None:
     inside = (

@@ -74,6 +74,7 @@ class _Search:
             self._padding(box)
         elif box.kind == b"udta" or (box.kind == b"meta" and not picture):
             found.note(box.kind.decode(), self.read(box.start, min(box.length, MAX_TEXT_BYTES)))
+            self._rest(box)
         elif box.kind not in _STRUCTURE:
             found.note(f"box {box.kind.decode('latin-1')}", self.read(box.start, 256))
             self._padding(box)
@@ -94,6 +95,12 @@ class _Search:
             self.found.search(payload, where="content credentials", starts=16)
         else:
             self.found.note("XMP" if payload.startswith(_XMP) else "uuid", payload[16:])
+        self._rest(box)
+
+    def _rest(self, box: Box) -> None:
+        """Metadata are kept up to a bound; what stands behind it is searched too."""
+        if box.length > MAX_TEXT_BYTES:
+            self._padding(box)
 
 
 def _dissect_moov(search: _Search, moov: Box, *, picture: bool) -> None:

@@ -74,6 +74,7 @@ _ANYWHERE = (
     ("encoded data", re.compile(r"^begin [0-7]{3,4} \S{1,200}\n[ -`]{20}", _M)),
     ("mail", re.compile(r"^Content-Type: *multipart/|^Content-Transfer-Encoding: *base64", _I | _M)),
     ("card", re.compile(r"^BEGIN:(?:VCARD|VCALENDAR)\s*$", _I | _M)),
+    ("pdf", re.compile(r"%PDF-[12]\.\d")),
     ("postscript", re.compile(r"^%!PS", _M)),
 )
 _RUN = re.compile(

@@ -163,6 +163,8 @@ class _Walk:
             found.broken("a track is encrypted", element.at)
         elif kind in self._visits:
             self._visits[kind](element)
+        if parent.kind == _SEGMENT and kind not in _IN_SEGMENT | {_VOID, _CHECKSUM}:
+            found.note("unknown element")
         if kind in _SEARCHED or (parent.kind == _SEGMENT and kind not in _IN_SEGMENT | {_VOID, _CHECKSUM}):
             self.search(element)
 

@@ -58,7 +58,7 @@ def check_items(found: Anatomy, read: Read, whole: Box) -> None:
     allowed = [*media, *([(held.start, held.end)] if held is not None else [])]
     for extents in places.values():
         for start, end in extents:
-            if not any(first <= start and end <= last for first, last in allowed):
+            if start < end and not any(first <= start and end <= last for first, last in allowed):
                 found.broken("an item does not lie where its media data lie", meta.at)
                 return
     for item in sorted(words & places.keys())[:64]:
