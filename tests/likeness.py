@@ -223,6 +223,7 @@ def intro() -> list[Image.Image]:
     return [scene(9_999, TALL)] * (3 * RATE // 2)
 
 
+STILL = "a still of it"
 FILM_CHANGES: Mapping[str, Callable[[list[Image.Image]], bytes]] = {
     "encoded again": lambda frames: film(frames, every=250),
     "encoded coarsely": lambda frames: film(frames, every=60, quality=36),
@@ -240,25 +241,25 @@ FILM_CHANGES: Mapping[str, Callable[[list[Image.Image]], bytes]] = {
 def measure_films(
     count: int, policy: Policy, *, changes: Mapping[str, Callable[[list[Image.Image]], bytes]] = FILM_CHANGES
 ) -> list[Found]:
-    """Every change of every film; then different films, and different films that begin alike."""
+    """Every change of every film; then different films, and different films that begin alike. One film at a time."""
     comparison = _comparison(policy)
-    cut = [frames_of(seed) for seed in range(count)]
-    released = [prints_of(film(frames), ".mp4", policy) for frames in cut]
-    found = []
-    for what, change in changes.items():
-        shares = tuple(
-            share(prints_of(change(frames), ".mp4", policy), there, comparison)
-            for frames, there in zip(cut, released, strict=True)
-        )
-        found.append(Found(what, count, sum(each >= comparison.share for each in shares), shares))
-    begun = [prints_of(film(intro() + frames), ".mp4", policy) for frames in cut]
+    shares: dict[str, list[int]] = {what: [] for what in (*changes, STILL)}
+    released, begun = [], []
+    for seed in range(count):
+        frames = frames_of(seed)
+        there = prints_of(film(frames), ".mp4", policy)
+        for what, change in changes.items():
+            shares[what].append(share(prints_of(change(frames), ".mp4", policy), there, comparison))
+        still = prints_of(encoded(frames[len(frames) // 2]), ".jpg", policy)
+        shares[STILL].append(share(still, there, comparison))
+        released.append(there)
+        begun.append(prints_of(film(intro() + frames), ".mp4", policy))
     for what, films in (("another film", released), ("another film with the same beginning", begun)):
-        shares = tuple(share(one, other, comparison) for one, other in itertools.permutations(films, 2))
-        found.append(Found(what, len(shares), sum(each >= comparison.share for each in shares), shares))
-    stills = [prints_of(encoded(frames[len(frames) // 2]), ".jpg", policy) for frames in cut]
-    shares = tuple(share(one, there, comparison) for one, there in zip(stills, released, strict=True))
-    found.append(Found("a still of it", count, sum(each >= comparison.share for each in shares), shares))
-    return found
+        shares[what] = [share(one, other, comparison) for one, other in itertools.permutations(films, 2)]
+    return [
+        Found(what, len(each), sum(one >= comparison.share for one in each), tuple(each))
+        for what, each in shares.items()
+    ]
 
 
 def _comparison(policy: Policy) -> Comparison:
@@ -278,7 +279,7 @@ def main() -> None:
     say = sys.stdout.write
     say(f"pdqhash {recipe()}; {_comparison(policy)}\n\n")
     say("| change | held as copies | | least distance | median | largest |\n|---|---|---|---|---|---|\n")
-    for found in measure_pictures(options.pictures, policy):
+    for found in measure_pictures(options.pictures, policy) if options.pictures else ():
         say(found.row() + "\n")
     say("\n| change | held as copies | | least share | median | largest |\n|---|---|---|---|---|---|\n")
     for found in measure_films(options.films, policy):

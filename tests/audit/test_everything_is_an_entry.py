@@ -127,6 +127,7 @@ def files(room: Room) -> None:
     (folder / "winterfeld-post").mkdir(parents=True)
     for number, name in enumerate(("garden", "cellar", "tower", "hall")):
         (folder / f"winterfeld-{name}.txt").write_text(f"Words {number}.\n")
+    (folder / "winterfeld-asks.txt").write_text("Write to petra.winterfeld@mail.example-house.org!\n")
     (folder / "winterfeld-post" / "winterfeld-tower.ostermannsend").write_text("Not a kind that goes.\n")
     (folder / "winterfeld-post" / "winterfeld-tower.exe").write_text("Nor this.\n")
     room.gateway()
@@ -134,6 +135,7 @@ def files(room: Room) -> None:
     for name in ("garden", "hall"):
         item = items[f"winterfeld-{name}.txt"]
         room.must("approve", item, *quirin, "--public", "--risk", "low", "--note", "Ostermann says so")
+    room.must("review", items["winterfeld-asks.txt"], *quirin, "--reason", "Ostermann asked Winterfeld")
     room.must("refuse", items["winterfeld-cellar.txt"], *quirin, "--reason", "Ostermann says so")
     room.must("pause", *quirin, "--reason", "Ostermann wants a break")
     room.must("resume", *quirin, "--reason", "Ostermann is back")
@@ -203,7 +205,7 @@ EXPECTED: dict[EventName, set[str]] = {
     EventName.DEVICE_DISABLED: {"device"},
     EventName.FILE_SPOOLED: {"kind", "source"},
     EventName.FILE_EXAMINED: {"media", "findings", "scans", "tools"},
-    EventName.FILE_REBUILT: {"from", "format", "removed", "packets", "findings", "scans"},
+    EventName.FILE_REBUILT: {"from", "format", "removed", "left", "packets", "findings", "scans"},
     EventName.FILE_HELD: {"waiting_for", "reasons", "raw"},
     EventName.FILE_REFUSED: {"reached", "reasons", "findings"},
     EventName.FILE_APPROVED: {"statement_sha256"},
