@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests import samples
 from tests.inspection.probing import understood
-from transfer.inspection.exif import exif_identities
+from transfer.inspection.exif import exif_identities, without_thumbnail
 from transfer.inspection.identities import identities_in
 from transfer.inspection.markings import text_of
 from transfer.model.findings import Code
@@ -53,6 +53,19 @@ def test_exif_in_both_orders_with_a_thumbnail(order: str) -> None:
     block += struct.pack(f"{order}HHHIII", 1, 0x0201, 4, 1, 99, 0)
     assert exif_identities(block) == {Identity.PEOPLE: 1, Identity.THUMBNAILS: 1}
     assert exif_identities(b"Exif\0\0" + block) == exif_identities(block)
+
+
+def test_a_thumbnail_is_no_text() -> None:
+    def block(thumbnail: bytes) -> bytes:
+        directories = b"II*\0" + struct.pack("<IHHHI4sI", 8, 1, 0x013B, 2, 4, b"Jane", 26)
+        directories += struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, 56, 0x0202, 4, 1, len(thumbnail), 0)
+        return directories + thumbnail + b"SECRET"
+
+    small = b"\xff\xd8" + bytes(range(200))
+    assert without_thumbnail(block(small)) == block(small)[:56] + b"SECRET"
+    assert without_thumbnail(b"Exif\0\0" + block(small)) == b"Exif\0\0" + block(small)[:56] + b"SECRET"
+    for kept in (block(b"words that are no picture"), b"II*\0", b"", b"words", block(small)[:40]):
+        assert without_thumbnail(kept) == kept
 
 
 def test_blank_entries_say_nothing() -> None:
@@ -181,6 +194,7 @@ def test_a_real_block_with_any_byte_changed_or_cut_off(at: int, value: int) -> N
     block[at] = value
     exif_identities(bytes(block))
     exif_identities(bytes(block[:at]))
+    without_thumbnail(bytes(block[:at]))
 
 
 def test_directories_that_name_each_other_end() -> None:

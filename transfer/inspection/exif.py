@@ -15,6 +15,7 @@ from types import MappingProxyType
 from transfer.model.identities import Identity
 
 _EXIF, _GPS, _MAKER_NOTE, _THUMBNAIL = 0x8769, 0x8825, 0x927C, 0x0201
+_WHERE_THUMBNAIL = (_THUMBNAIL, 0x0202)  # its offset, and its length in bytes
 _KINDS: Mapping[int, Identity] = MappingProxyType(
     dict.fromkeys((0x013B, 0x8298, 0x9C9D, 0xA430, 0xA437, 0xA438), Identity.PEOPLE)
     | dict.fromkeys((0xA431, 0xA435, 0xC62F), Identity.SERIALS)
@@ -54,6 +55,21 @@ def exif_identities(untrusted: bytes) -> Counter[Identity]:
                 found[_KINDS[tag]] += 1
         pending.append(_next(block, at, order))
     return +found
+
+
+def without_thumbnail(untrusted: bytes) -> bytes:
+    """The block without the small JPEG that most cameras put into it, whose packed data holds no words."""
+    start = 6 if untrusted.startswith(b"Exif\0") else 0
+    block = untrusted[start:]
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None or len(block) < 8:
+        return untrusted
+    second = _next(block, _number(block[4:8], order), order)
+    found = {tag: _number(value, order) for tag, value in _entries(block, second, order) if tag in _WHERE_THUMBNAIL}
+    at, length = (found.get(tag, 0) for tag in _WHERE_THUMBNAIL)
+    if not at or block[at : at + 2] != b"\xff\xd8":
+        return untrusted
+    return untrusted[: start + at] + untrusted[start + at + length :]
 
 
 def _entries(block: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:

@@ -39,7 +39,7 @@ _XMP_KINDS: dict[bytes, Identity] = {
 }
 # An element's beginning or an attribute, under whatever prefix; its end (`</dc:creator>`) is not counted.
 _XMP = re.compile(rb"[<\s][A-Za-z][\w.-]{0,30}:(" + b"|".join(sorted(_XMP_KINDS, reverse=True)) + rb")(?=[\s=>/])")
-_IS_XMP = re.compile(rb"<(?:x:xmpmeta|rdf:RDF|\?xpacket|rdf:Description)")
+_IS_XMP = (b"<x:xmpmeta", b"<rdf:RDF", b"<?xpacket", b"<rdf:Description")
 
 # Data sets of record 2 (IPTC-IIM 4.2, chapter 6), and the thumbnail that Photoshop keeps among them.
 _IPTC = re.compile(
@@ -87,7 +87,7 @@ _TAG_KINDS = (
         Identity.DESCRIPTIONS,
     ),
 )
-_ADDRESS = re.compile(rb"[\w.%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}")
+_ADDRESS = re.compile(rb"(?<![\w.%+-])[\w.%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}")
 _MOST = 9_999  # of one kind; beyond that the number tells nobody anything
 
 
@@ -109,7 +109,7 @@ def identities_in(texts: Iterable[bytes], kinds: Iterable[str] = ()) -> dict[Ide
 def _of(text: bytes) -> Counter[Identity]:
     if text.startswith((b"Exif\0", b"II*\0", b"MM\0*")):
         return exif_identities(text)
-    if _IS_XMP.search(text):
+    if any(mark in text for mark in _IS_XMP):
         return Counter(_XMP_KINDS[name] for name in _XMP.findall(text))
     if text.startswith((b"Photoshop 3.0", b"8BIM")):
         found = Counter(_IPTC_KINDS[number[0]] for number in _IPTC.findall(text))

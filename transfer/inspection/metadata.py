@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from transfer.inspection.anatomy import Anatomy
+from transfer.inspection.exif import without_thumbnail
 from transfer.inspection.identities import identities_in
 from transfer.inspection.markings import encrypting_labels_in, label_names_in, labels_in, text_of, tiktok_marks_in
 from transfer.inspection.noticed import noticed
@@ -18,7 +19,7 @@ from transfer.model.marks import find_marks
 from transfer.model.search import Search
 
 _PLACE_KEY = re.compile(r"(?:^|[^a-z])(?:location|gps|geo)|iso6709|\xa9xyz|^xyz", re.IGNORECASE)
-_PLACE_IN_XMP = re.compile(rb"GPSLatitude|GPSLongitude|Iptc4xmpExt:Location|photoshop:City")
+_PLACE_IN_XMP = (b"GPSLatitude", b"GPSLongitude", b"Iptc4xmpExt:Location", b"photoshop:City")
 
 # Tags that containers write by themselves and that say nothing about anybody.
 _NEUTRAL_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "duration", "language", "vendor_id"})
@@ -28,18 +29,19 @@ _NEUTRAL_VALUES = frozenset({"", "VideoHandler", "SoundHandler", "und"})
 def metadata_findings(found: Anatomy, search: Search, *, place: bool = False) -> tuple[Finding, ...]:
     """What the metadata of one file comes to. `place` says that a place was found in EXIF."""
     findings = []
+    texts = [without_thumbnail(text) for text in found.texts]
     if found.kinds:
         findings.append(noticed(Code.METADATA, kinds=", ".join(found.kinds)))
-    identities = identities_in(found.texts, found.kinds)
+    identities = identities_in(texts, found.kinds)
     if identities:
         findings.append(noticed(Code.IDENTIFYING_METADATA, **{kind.value: count for kind, count in identities.items()}))
-    if place or any(_PLACE_IN_XMP.search(text) for text in found.texts):
+    if place or any(word in text for text in texts for word in _PLACE_IN_XMP):
         findings.append(noticed(Code.LOCATION))
     if found.credentials:
         findings.append(noticed(Code.CONTENT_CREDENTIALS))
     if found.trailing:
         findings.append(noticed(Code.TRAILING_DATA, bytes=found.trailing, looks=found.looks))
-    words = "\n".join(map(text_of, found.texts))
+    words = "\n".join(map(text_of, texts))
     return (*findings, *marking_findings(words, search, where="metadata"))
 
 
