@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import structlog
 
-from transfer.inspection.scan import Scanners
+from transfer.inspection.scan import NoScanner, Scanners
 from transfer.model.clock import Clock
 from transfer.model.findings import WaitingFor
 from transfer.model.identifiers import ItemId
@@ -74,7 +74,10 @@ class ScannerWatch:
 
     def _well(self) -> bool:
         """Whether all pass their test; the program's log is told when that changes."""
-        failing = tuple(test.sentence for test in self.scanners.self_tests() if not test.passed)
+        tests = self.scanners.self_tests()
+        if any(test.scanner == NoScanner.name for test in tests):
+            return False  # as it was set up, which is said at the start: no news
+        failing = tuple(test.sentence for test in tests if not test.passed)
         if failing != self._failing:
             for sentence in failing:
                 _log.warning("waiting", loop="scanner", why=sentence)

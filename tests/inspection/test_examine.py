@@ -16,7 +16,7 @@ from tests.inspection.test_clamd import needs_clamd, scanner
 from transfer.errors import Refusal, Tampered
 from transfer.inspection.examine import Unexamined, examine
 from transfer.inspection.scan import NoScanner, Scanner, Scanners, eicar
-from transfer.model.findings import Code, ScanAnswer
+from transfer.model.findings import Code, Finding, ScanAnswer
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format
 from transfer.model.names import safe_name
@@ -25,6 +25,7 @@ from transfer.model.states import Arrival, Arrived, Examined, Kind, RawBlob, Spo
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.lease import LeasedChild
 from transfer.sandbox.pool import Pool
+from transfer.sandbox.replies import ExamineReply
 from transfer.sandbox.requests import Role
 from transfer.store.blobs import Blobs
 
@@ -193,3 +194,19 @@ def test_a_scanner_that_moves_the_file_s_position_does_not_matter(child: LeasedC
 
     result = examined(child, blobs, samples.webm(0.2), "film.webm", Reader())  # type: ignore[arg-type]
     assert isinstance(result, Examined)
+
+
+def test_a_larger_file_gets_more_time(blobs: Blobs) -> None:
+    class Timed:
+        def __init__(self) -> None:
+            self.seconds: list[float] = []
+
+        def examine(self, _raw: int, /, *, seconds: float, **_: object) -> ExamineReply:
+            self.seconds.append(seconds)
+            return ExamineReply(media=None, findings=(Finding(code=Code.UNDECODABLE),))
+
+    timed = Timed()
+    for size in (10, 20 << 20):
+        examined(timed, blobs, bytes(size), "photo.jpg")  # type: ignore[arg-type]
+    small, large = timed.seconds
+    assert small + 1.9 < large < small + 2.1

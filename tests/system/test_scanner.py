@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
 import time
@@ -71,6 +72,7 @@ def test_old_signatures_count_as_no_scanner(strict: Place) -> None:
 class TestLies:
     """Scanners that are no scanners, one after the other, before the same files; then a real one."""
 
+    @pytest.mark.slow
     def test_nothing_passes_and_all_goes_on_by_itself(self, strict: Place) -> None:
         with tempfile.TemporaryDirectory(prefix="clamd-") as short:
             folder = Path(short)
@@ -121,12 +123,19 @@ class TestYaraRules:
         strict.set("scanner", yara='"yara"')
         return folder
 
+    @pytest.mark.slow
     def test_both_have_to_say_clean_and_new_rules_look_at_what_is_held(self, strict: Place, rules: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="clamd-") as short:
             folder = Path(short)
             address = folder / "front.sock"
             strict.set("scanner", kind='"clamd"', socket=f'"{address}"')
-            with running_clamd(folder / "real") as real, dated(real, address), running(strict):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(running(strict))
+                strict.drop("early.txt", b"A cherry\n")
+                wait_for(lambda: waits_for(strict, "early.txt") == "scanner", 30, "only one of two says clean")
+                real = stack.enter_context(running_clamd(folder / "real"))
+                stack.enter_context(dated(real, address))
+                wait_for(lambda: waits_for(strict, "early.txt") == "approval", 60, "both pass their tests")
                 strict.drop("good.txt", b"An apple a day\n")
                 strict.drop("bad.txt", b"Have some forbidden fruit\n")
                 wait_for(lambda: waits_for(strict, "good.txt") == "approval", 30, "the verdict")
@@ -136,7 +145,7 @@ class TestYaraRules:
                 (refusal,) = strict.entries("file.refused")
                 detail = {"threat": "ours.yar/ours", "scanner": "yara"}
                 assert refusal["facts"]["findings"] == [{"code": "malware", "detail": detail}]
-                (examined,) = strict.entries("file.examined")
+                _, examined = strict.entries("file.examined")
                 assert [scan["scanner"] for scan in examined["facts"]["scans"]] == ["clamd", "yara"]
                 assert examined["facts"]["scans"][1]["signatures"].endswith(f"rules {rules_at_work(rules)}")
 
