@@ -141,6 +141,7 @@ class Handover:
 
 
 def same_signer(leaf: Leaf, signed: Signed) -> None:
+    """The entry speaks of this statement and of who made it. Raises NotSo."""
     if leaf["by"] != signed.statement.by:
         raise NotSo(f"The entry names {leaf['by']}, and the statement is by {signed.statement.by}.")
     if leaf["facts"]["statement_sha256"] != signed.sha256:
