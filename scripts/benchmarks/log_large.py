@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from benchmarks import log_rotate
 from benchmarks.log import event
 from benchmarks.place import Stopped, command, environment
 from benchmarks.results import FEWER, Budget, Result, Side
@@ -48,7 +49,8 @@ def measure(folder: Path, *, entries: int) -> list[Result]:
         leaves = [row[0] for row in bare.execute("SELECT leaf FROM audit_entry ORDER BY i")]
     bare.close()
     results = [wrote, _verified(workspace, leaves), *_proven(workspace, len(leaves))]
-    return [*results, *_on_disk(workspace, leaves), _in_memory(workspace, tenth, len(leaves))]
+    results += [*_on_disk(workspace, leaves), _in_memory(workspace, tenth, len(leaves))]
+    return [*results, log_rotate.measure(workspace, folder, entries=len(leaves))]
 
 
 def _write(site: Site, entries: int, tenth: Path) -> Result:

@@ -36,7 +36,7 @@ def test_quick_measures_write_what_the_format_says(tmp_path: Path) -> None:
     done, found = bench(tmp_path, *SMALL, "--only", "help", "--only", "log-append", "--only", "log-large")
     assert done.returncode in {0, 1}, done.stderr
     FORM.validate(found)
-    large = ("write", "verify", "prove", "prove-command", "disk-database", "disk-published", "memory")
+    large = ("write", "verify", "prove", "prove-command", "disk-database", "disk-published", "memory", "rotate")
     names = ["help", "log-append", "log-fsync", "log-hash", *(f"log-{name}" for name in large)]
     assert [measure["name"] for measure in found["measures"]] == names
     assert found["met"] is (done.returncode == 0)

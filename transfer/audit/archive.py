@@ -46,27 +46,28 @@ def archive_rows(db: Database, verifier: Verifier) -> None:
 def archive_folder(db: Database, log: Path, verifier: Verifier) -> None:
     """All files, with proofs of the first and the last entry, in `archive/<label>/`. Raises Tampered, Unavailable."""
     target = log / ARCHIVE / label_of(verifier.name)
-    if not target.exists():
-        unfinished = target.with_name(TEMPORARY_PREFIX + target.name)
-        with db.read() as tx:
-            head = journal.head(tx)
-            first, last = (
-                render_receipt(receipt_at(tx, index, size=head.size, note=head.signed_note)).encode()
-                for index in (0, head.size - 1)
-            )
-        with world_errors(_DOING):
-            shutil.rmtree(unfinished, ignore_errors=True)
-            _link_files(log, unfinished)
-            replace_file(unfinished / OPENED, first, mode=0o644)
-            replace_file(unfinished / SEALED, last, mode=0o644)
-            sync_all_folders(unfinished)
-        verify_log(FolderReader(unfinished), [verifier], origin=verifier.name)
-        with world_errors(_DOING):
-            # A crash up to here leaves an unfinished folder, which readers pass over and the next attempt removes.
-            os.rename(unfinished, target)
-            sync_folder(target.parent)
-            sync_folder(log)
-    verify_log(FolderReader(target), [verifier], origin=verifier.name)
+    if target.exists():  # a crash left it
+        verify_log(FolderReader(target), [verifier], origin=verifier.name)
+        return
+    unfinished = target.with_name(TEMPORARY_PREFIX + target.name)
+    with db.read() as tx:
+        head = journal.head(tx)
+        first, last = (
+            render_receipt(receipt_at(tx, index, size=head.size, note=head.signed_note)).encode()
+            for index in (0, head.size - 1)
+        )
+    with world_errors(_DOING):
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _link_files(log, unfinished)
+        replace_file(unfinished / OPENED, first, mode=0o644)
+        replace_file(unfinished / SEALED, last, mode=0o644)
+        sync_all_folders(unfinished)
+    verify_log(FolderReader(unfinished), [verifier], origin=verifier.name)
+    with world_errors(_DOING):
+        # A crash up to here leaves an unfinished folder, which readers pass over and the next attempt removes.
+        os.rename(unfinished, target)
+        sync_folder(target.parent)
+        sync_folder(log)
 
 
 def clear_folder(log: Path) -> None:
