@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,17 +22,19 @@ from transfer.errors import Misuse, Unavailable
 from transfer.inspection.scan import Scanners
 from transfer.intake.folder import FolderSource
 from transfer.intake.place import is_leftover
+from transfer.judging import Standing
 from transfer.model.clock import Clock
 from transfer.model.events import EntryRef, Event
+from transfer.model.fingerprint import Comparison, Fingerprint, NearCopy
 from transfer.model.identifiers import CampaignId, ItemId, PersonId, Sha256, SourceId
 from transfer.model.states import Arrival, Held, Kind
-from transfer.judging import Standing
 from transfer.pipeline import Line
 from transfer.policy.rules import Policy
 from transfer.sandbox.pool import Pool
 from transfer.store.blobs import Blobs
 from transfer.store.database import Database, ReadTx, WriteTx
 from transfer.store.durable import world_errors
+from transfer.store.fingerprints import Fingerprints
 from transfer.store.register import ItemRow, Register
 
 _NOBODY = PersonId("u_" + "0" * 32)
@@ -108,6 +110,7 @@ def rehearsal(
             scanner=scanner,
             policy=policy,
             standing=standing,
+            fingerprints=_Recognising(past[0]),
         )
         try:
             yield Rehearsal(taking=taking, line=line, campaign=campaign, numbers=itertools.count(1))
@@ -139,6 +142,20 @@ class _Remembering(Register):
         del tx, than
         with self._past.read() as real:
             return self._real.staged_before(real, sha256, than=None)
+
+
+class _Recognising(Fingerprints):
+    """Of what was really released: a file that would be dropped now comes after all of it."""
+
+    def __init__(self, past: Database) -> None:
+        self._past = past
+
+    def near(
+        self, tx: ReadTx, item: ItemId, prints: Iterable[Fingerprint], *, comparison: Comparison
+    ) -> NearCopy | None:
+        del tx, item
+        with self._past.read() as real:
+            return self.near_to(real, prints, comparison=comparison)
 
 
 class _OneFile:

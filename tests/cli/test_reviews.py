@@ -15,8 +15,12 @@ from tests.cli.rooms import Room, call
 from tests.cli.test_formats import SCHEMAS
 from tests.scenes import scene
 from transfer.audit import log as audit_log
+from transfer.looking_back import LookingBack
 from transfer.model.findings import Code, WaitingFor
+from transfer.model.fingerprint import differing_bits
 from transfer.model.states import Held, State
+from transfer.store.fingerprints import Fingerprints
+from transfer.wiring import build_pools
 
 VERIFIER = str(Path(audit_log.__file__).parent / "static" / "verify.py")
 WORDS = ("--as", "helen", "--public", "--risk", "low")
@@ -129,6 +133,31 @@ def test_reviewed_approved_released_and_verified(room: Room, tmp_path: Path) -> 
     room.must("audit", "export", pack, "--item", item)
     opened = subprocess.run([sys.executable, VERIFIER, str(pack)], capture_output=True, text=True, check=False)
     assert opened.returncode == 0, opened
+
+
+def test_what_was_released_without_being_looked_at_is_looked_at_later(room: Room) -> None:
+    """As after an update: there is the clean copy, and no fingerprint."""
+    prints, item = Fingerprints(), room.items()["first.jpg"].item
+    with room.site() as site:
+        with site.db.write() as tx:
+            before = tx.driver.execute("SELECT item, hash FROM fingerprint").fetchall()
+            prints.forget(tx, item)
+            prints.released(tx, item, ())
+        media, residue = build_pools(site.settings)
+        with media, residue:
+            LookingBack(db=site.db, register=site.register, blobs=site.blobs, media=media, policy=site.policy).round()
+        with site.db.read() as tx:
+            after_ = tx.driver.execute("SELECT item, hash FROM fingerprint").fetchall()
+            assert prints.due(tx, limit=1) == []
+    assert [row[0] for row in after_] == [row[0] for row in before] == [item]
+    assert differing_bits(after_[0][1], before[0][1]) <= 6  # the clean copy was encoded once more
+
+
+def test_who_asks_before_dropping_is_told_the_same(after: Room, tmp_path: Path) -> None:
+    for name, picture in (("saved.jpg", watermarked(scene(1))), ("new.jpg", scene(3))):
+        (tmp_path / name).write_bytes(jpeg(picture, 70))
+    said = after.call("check", tmp_path / "saved.jpg", tmp_path / "new.jpg")
+    assert " ".join(said.out.split()).count("looks like something that was released before") == 1
 
 
 def test_signed_on_another_machine(room: Room, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from transfer.store.prepared import Prepared
 
 _PARTS, _PART_BITS = 16, 16
 _PART_DIGITS = HEX_DIGITS // _PARTS
+_NOW = 2**62  # later than any item
 _PROBES = _PARTS * (1 + _PART_BITS)
 
 _KEYS: list[BindParameter[int]] = [bindparam(f"key_{number}") for number in range(_PROBES)]
@@ -68,15 +69,21 @@ class Fingerprints:
         self, tx: ReadTx, item: ItemId, prints: Iterable[Fingerprint], *, comparison: Comparison
     ) -> NearCopy | None:
         """What the item is a near copy of, among all that was released before it arrived; the closest one."""
-        clear = [one for one in prints if one.quality >= comparison.quality]
-        if not clear or not comparison.compare or _ANY.first(tx) is None:
+        if not comparison.compare or _ANY.first(tx) is None:
             return None
         arrived = _ARRIVED.first(tx, {"which": item})
-        if arrived is None:
+        return None if arrived is None else self.near_to(tx, prints, comparison=comparison, arrived=arrived[0])
+
+    def near_to(
+        self, tx: ReadTx, prints: Iterable[Fingerprint], *, comparison: Comparison, arrived: int = _NOW
+    ) -> NearCopy | None:
+        """As `near`, of something that is no item yet and would be one now."""
+        clear = [one for one in prints if one.quality >= comparison.quality]
+        if not clear or not comparison.compare:
             return None
         agreeing: dict[str, list[tuple[int, bool]]] = {}
         for one in clear:
-            for other, found in self._nearest(tx, one, arrived[0], comparison).items():
+            for other, found in self._nearest(tx, one, arrived, comparison).items():
                 agreeing.setdefault(other, []).append(found)
         return _closest(agreeing, len(clear), comparison)
 
