@@ -16,7 +16,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pillow_heif
 from PIL import Image, JpegImagePlugin, PngImagePlugin
@@ -24,13 +24,20 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin
 from transfer.disarm.animated_gif import remake_gif
 from transfer.disarm.animated_png import is_animated_png, remake_animated_png
 from transfer.disarm.animated_webp import is_animated_webp, is_lossless_webp, remake_animated_webp
-from transfer.disarm.pixels import orientation, over_white, settled_colour, upright, without_hidden_colour
+from transfer.disarm.pixels import (
+    orientation,
+    over_white,
+    settled_colour,
+    upright,
+    without_gamma,
+    without_hidden_colour,
+)
 from transfer.disarm.traces import traces
 from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, RebuildFacts
-from transfer.model.recipe import Recipe
+from transfer.model.recipe import Colour, Recipe
 
 _PLUGIN = {
     Format.JPEG: ("JPEG", "MPO"),
@@ -126,6 +133,8 @@ def _remake_still(
     if source.transparency is not None and picture.mode in {"1", "L", "RGB"}:
         picture = picture.convert("LA" if picture.mode == "L" else "RGBA")  # one colour was declared transparent
     pixels, profile = settled_colour(picture, source.profile, recipe.colour)
+    if recipe.colour is Colour.SRGB and source.gamma is not None and source.profile is None:
+        pixels, source = without_gamma(pixels, source.gamma), replace(source, gamma=None)
     pixels, hidden = without_hidden_colour(pixels)
     if hidden:
         notes.append("colour beneath full transparency")

@@ -23,6 +23,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
+_USUAL_GAMMA = 0.45455  # what sRGB is near to
 _LOSSY_FAULTS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 
 
@@ -56,6 +57,28 @@ def settled_colour(picture: Image.Image, profile: object, colour: Colour) -> tup
         if converted is not None:
             return converted, None
     return (picture.convert("RGB") if picture.mode == "CMYK" else picture), None
+
+
+def without_gamma(picture: Image.Image, gamma: float) -> Image.Image:
+    """The same light in sRGB, of a picture whose samples are light to the power of `gamma` (PNG, clause 11.3.2.2).
+
+    16-bit grey stays as it is: no viewer on a telephone takes its gamma into account.
+    """
+    if abs(gamma - _USUAL_GAMMA) < 0.005 or picture.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"}:
+        return picture
+    if picture.mode in {"1", "P"}:
+        transparent = "transparency" in picture.info
+        picture = picture.convert("L" if picture.mode == "1" else "RGBA" if transparent else "RGB")
+    curve = [round(255 * _in_srgb((value / 255) ** (1 / gamma))) for value in range(256)]
+    straight = list(range(256))
+    return picture.point(
+        [*curve * (len(picture.getbands()) - ("A" in picture.mode)), *straight * ("A" in picture.mode)]
+    )
+
+
+def _in_srgb(light: float) -> float:
+    """IEC 61966-2-1, from linear light; both from 0 to 1."""
+    return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
 
 
 def without_hidden_colour(picture: Image.Image) -> tuple[Image.Image, bool]:
