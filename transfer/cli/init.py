@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from transfer.founding import Founding
     from transfer.workspace import Workspace
 
+LogKeyOption = Annotated[
+    Path | None,
+    typer.Option("--log-key", metavar="FILE", help="A new file outside of DIR for the log's key; else DIR/keys."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -41,10 +46,7 @@ def init(
     origin: Annotated[
         str, typer.Option(metavar="NAME", help="The log's name, such as gateway.example.org/audit/2026.")
     ] = "",
-    log_key: Annotated[
-        Path | None,
-        typer.Option("--log-key", metavar="FILE", help="A new file outside of DIR for the log's key; else DIR/keys."),
-    ] = None,
+    log_key: LogKeyOption = None,
     clamd: Annotated[str, typer.Option(metavar="SOCKET", help="The socket of clamd, the malware scanner.")] = "",
     json: JsonOption = False,
 ) -> None:
