@@ -89,7 +89,7 @@ class TestAnswers:
 
     def test_an_ordinary_picture_and_film_are_clean_by_the_shipped_rules(self, make: Maker, mp4: bytes) -> None:
         scanner = make(SHIPPED)
-        for content in (samples.jpeg(), samples.png(), samples.gif(), mp4, "A caption for #openday".encode()):
+        for content in (samples.jpeg(), samples.png(), samples.gif(), mp4, b"A caption for #openday"):
             assert look(scanner, content).answer is ScanAnswer.CLEAN
 
     @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import mmap
 import os
 import select
 import signal
@@ -125,6 +126,10 @@ def _of_a_child() -> Iterator[_Attempt]:
     yield _refused("start a process", _fork)
     yield _refused("run a program", lambda: os.execv("/no/such/program", ["x"]))  # noqa: S606 - it must fail
     yield _refused("signal a process", lambda: os.kill(os.getppid(), 0))
+    yield _refused("watch a process", lambda: os.pidfd_open(os.getppid()))
+    yield _refused("make a file of code in memory", lambda: os.memfd_create("code"))
+    yield _refused("make code while running", _executable_page)
+    yield _refused("share memory", lambda: mmap.mmap(-1, mmap.PAGESIZE))
     yield _works("use memory", lambda: bytearray(1 << 22))
 
 
@@ -163,6 +168,10 @@ def _look(path: Path) -> None:
 
 def _tcp() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+
+def _executable_page() -> None:
+    mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ | mmap.PROT_EXEC)
 
 
 def _fork() -> None:
