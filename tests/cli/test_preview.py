@@ -22,7 +22,8 @@ def test_a_picture_with_all_that_would_be_signed(studio: Room, tmp_path: Path) -
     item = item_of(studio, "campus.jpg")
     out = tmp_path / "look"
     facts = studio.must("preview", item, out, "--json").json
-    assert {path.name for path in out.iterdir()} == {facts["file"], facts["contact_sheet"], facts["page"]}
+    written = {facts[key] for key in ("file", "contact_sheet", "page", "before_and_after")}
+    assert {path.name for path in out.iterdir()} == written
     assert hashlib.sha256((out / "campus.jpg").read_bytes()).hexdigest() == facts["sha256"]
     with Image.open(out / facts["contact_sheet"]) as sheet:
         assert sheet.format == "JPEG"
@@ -40,6 +41,12 @@ def test_a_picture_with_all_that_would_be_signed(studio: Room, tmp_path: Path) -
     ):
         assert said in page
     assert "everything in it is PUBLIC" in page
+    assert any(line.startswith("picture: JPEG, ") for line in facts["left"])
+    beside = (out / facts["before_and_after"]).read_text()
+    assert facts["before_and_after"] in page
+    for said in ("EXIF", "GPS", "AS IT CAME", "AS IT WOULD GO", "segments: APP0 JFIF"):
+        assert said in beside
+    assert max(map(len, beside.splitlines())) <= 91
     assert page.rstrip() == studio.must("preview", item, out).out.rstrip()  # again, over the same files
 
 

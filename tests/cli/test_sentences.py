@@ -20,8 +20,8 @@ values = st.recursive(
 )
 facts = st.dictionaries(
     st.sampled_from(
-        ["reasons", "clauses", "scans", "findings", "media", "removed", "person", "statement", "number", "milliseconds",
-         "bytes", "size", "kind", "waiting_for", "landlock", "seccomp", "days"]
+        ["reasons", "clauses", "scans", "findings", "media", "removed", "left", "person", "statement", "number",
+         "milliseconds", "bytes", "size", "kind", "waiting_for", "landlock", "seccomp", "days"]
     ),
     values,
 )  # fmt: skip

@@ -110,6 +110,7 @@ def rebuilt(number: int, *, raw: Sha256 | None = None, clean: Sha256 | None = No
         rebuild=RebuildFacts(format=Format.JPEG, width=3, height=2, removed=("EXIF",)),
         findings=(),
         scans=(),
+        left=("picture: JPEG, 3 x 2, 3 channels, baseline", "segments: DQT, SOF0, DHT x 2, SOS"),
     )
 
 

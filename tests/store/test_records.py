@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.store import pieces
 from transfer.errors import Tampered
 from transfer.model.findings import Code
-from transfer.model.states import Kind, State
+from transfer.model.states import Held, Kind, State
 from transfer.store.records import (
     Record,
     kind_of,
@@ -74,6 +74,14 @@ def test_damaged_records_are_tampering(damage) -> None:  # type: ignore[no-untyp
     (record,) = json.loads(render_record(pieces.spooled(1)))
     with pytest.raises(Tampered):
         parse_record(State.SPOOLED, json.dumps([damage(record)]))
+
+
+def test_a_record_of_before_there_was_a_list_of_what_is_left_loads() -> None:
+    (stored,) = json.loads(render_record(pieces.held(1)))
+    del stored["rebuilt"]["left"]
+    read = parse_record(State.HELD, json.dumps([stored]))
+    assert isinstance(read, Held)
+    assert read.rebuilt == replace(pieces.held(1).rebuilt, left=())
 
 
 def test_a_changed_record_is_not_equal() -> None:

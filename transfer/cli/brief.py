@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from transfer.cli.before_after import told_parts
 from transfer.model.clock import render_time
 from transfer.model.findings import WaitingFor
 from transfer.model.identities import told_of
@@ -89,9 +90,11 @@ def _before_and_after(held: Held) -> list[str]:
     ]
     lines = [f"  {label:<10}{before:<28}{after}".rstrip() for label, before, after in rows]
     told = ", ".join(told_of(examined.findings))
+    left = "; ".join(told_parts(rebuilt.left)) or "not recorded"
     return [
         *lines,
         _filled(removed, first="  removed   ", indent=" " * 12),
+        _filled(left, first="  left      ", indent=" " * 12),
         *([_filled(told, first="  told of   ", indent=" " * 12)] if told else []),
         f"  it came as  {raw.sha256}",
     ]

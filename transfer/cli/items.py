@@ -17,6 +17,7 @@ from transfer.model.clock import render_time
 if TYPE_CHECKING:
     from transfer.model.findings import Reason
     from transfer.model.states import State
+    from transfer.store.records import Record
     from transfer.store.register import ItemRow
     from transfer.wiring import Site
 
@@ -72,11 +73,12 @@ def show(
     site = open_site(context, workspace)
     which = parse_item_id(item)
     with site.db.read() as tx:
-        row = site.register.row(tx, which)
+        row, record = site.register.row(tx, which), site.register.load(tx, which)
         post = site.register.same_post(tx, row.campaign, row.post) if row.campaign and row.post else []
     shown = life_in(shard_rows(site), which)
     if json:
-        print_json({"item": item_facts(row), "entries": [entry.as_dict() for entry in shown]})
+        rebuilt = rebuilt_facts(record)
+        print_json({"item": item_facts(row), "rebuilt": rebuilt, "entries": [entry.as_dict() for entry in shown]})
         return
     from transfer.cli.timeline import say_life
 
@@ -101,6 +103,16 @@ def item_facts(row: ItemRow) -> dict[str, Any]:
         "arrived_at": _time(row.arrived_at),
         "decided_at": _time(row.decided_at),
     }
+
+
+def rebuilt_facts(record: Record) -> dict[str, Any] | None:
+    """What was taken out of a file and what is left of it; None if there is no clean copy."""
+    from transfer.model.states import Held, Rebuilt
+
+    rebuilt = record.rebuilt if isinstance(record, Held) else record
+    if not isinstance(rebuilt, Rebuilt):
+        return None
+    return {"removed": list(rebuilt.rebuild.removed), "left": list(rebuilt.left)}
 
 
 def reason_facts(reason: Reason) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _FILE, _SHEET, _PAGE = "what would be released", "pictures of it, to look at first", "this page"
+_BOTH = "what was in it and what is left, side by side"
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +38,7 @@ def preview(
     json: JsonOption = False,
 ) -> None:
     """Write what an approver looks at before signing: the rebuilt file, pictures of it, and what they would sign."""
+    from transfer.cli.before_after import before_and_after
     from transfer.model.identifiers import parse_item_id
     from transfer.model.states import Held
 
@@ -60,6 +62,9 @@ def preview(
     if drawn:
         files[sheet.name] = _SHEET
     like = _released_before(site, record, folder, sheet if drawn else None, files)
+    both = folder / f"{which}-before-and-after.txt"
+    _replace(both, before_and_after(record.rebuilt).encode())
+    files[both.name] = _BOTH
     page = folder / f"{which}.txt"
     _replace(page, _page(site, row, record, files | {page.name: _PAGE}).encode())
     if json:
@@ -87,7 +92,9 @@ def _facts(row: ItemRow, held: Held, name: SafeName, sheet: Path | None, page: P
         "bytes": held.rebuilt.clean.size,
         "media_type": held.rebuilt.clean.format.value,
         "original_sha256": held.rebuilt.examined.spooled.raw.sha256,
+        "before_and_after": f"{row.item}-before-and-after.txt",
         "removed": list(held.rebuilt.rebuild.removed),
+        "left": list(held.rebuilt.left),
         "policy_sha256": held.verdict.policy_sha256,
         "reasons": [reason_facts(reason) for reason in row.reasons],
     }

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from transfer.cli.before_after import told_parts
 from transfer.cli.names import with_names
 from transfer.cli.output import readable_size
 from transfer.cli.telling import ERASED, Facts, Telling, clauses, plain, reason_in, reasons
@@ -53,7 +54,9 @@ def _examined(told: Telling) -> str:
 
 def _rebuilt(told: Telling) -> str:
     removed = ", ".join(told.facts.get("removed") or ())
-    return f"Rebuilt as {told.get('format')}, {told.size}, without {removed or 'anything to remove'}."
+    left = "; ".join(told_parts(told.facts.get("left") or ()))
+    rest = f" Left: {left}." if left else ""
+    return f"Rebuilt as {told.get('format')}, {told.size}, without {removed or 'anything to remove'}.{rest}"
 
 
 def _held(told: Telling) -> str:

@@ -11,6 +11,8 @@ from transfer.model.identifiers import ItemId, PersonId, Sha256
 from transfer.model.media import MediaFacts
 from transfer.model.states import Arrived, Examined, Held, Rebuilt, Refused, Spooled, State
 
+_MOST_LINES = 24
+
 
 def spooled_event(spooled: Spooled) -> Event:
     """A file has arrived and is durable in the spool."""
@@ -51,7 +53,8 @@ def rebuilt_event(rebuilt: Rebuilt) -> Event:
         facts={
             "from": raw.sha256,
             "format": rebuilt.clean.format.value,
-            "removed": list(rebuilt.rebuild.removed),
+            "removed": _bounded(rebuilt.rebuild.removed),
+            "left": _bounded(rebuilt.left),
             "packets": [rebuilt.rebuild.packets_in, rebuilt.rebuild.packets_out],
             "findings": _findings(rebuilt.findings),
             "scans": _scans(rebuilt.scans),
@@ -122,6 +125,13 @@ def _media(media: MediaFacts) -> dict[str, Json]:
         **{name: number for name, number in numbers.items() if number},
         **({"streams": [f"{stream.kind} {stream.codec}" for stream in media.streams]} if media.streams else {}),
     }
+
+
+def _bounded(lines: tuple[str, ...]) -> list[Json]:
+    """At most 24 of them, so that an entry stays small; the last one counts the rest, which is kept with the item."""
+    if len(lines) <= _MOST_LINES:
+        return list(lines)
+    return [*lines[: _MOST_LINES - 1], f"{len(lines) - _MOST_LINES + 1} more"]
 
 
 def _findings(findings: tuple[Finding, ...]) -> list[Json]:

@@ -95,7 +95,8 @@ _HEADINGS = {
 }
 
 _WAITS = {
-    WaitingFor.APPROVAL: "It has been checked, a clean copy has been made, and it waits for an approver's signature.",
+    WaitingFor.APPROVAL: "It has been checked, a clean copy has been made, and it waits for an approver's signature. "
+    "The approver sees what was taken out of your file and what is left of it.",
     WaitingFor.CAMPAIGN: "It has been checked, a clean copy has been made, and it waits for its campaign.",
     WaitingFor.SCANNER: "A clean copy has been made, and it waits for the malware scanner.",
     WaitingFor.POSTURE: "It has been checked, a clean copy has been made, and it waits for the device.",
