@@ -288,7 +288,7 @@ def test_as_a_real_command_with_nothing_but_json_on_standard_output(room: Room, 
 def test_what_the_auditors_handbook_says_can_be_typed(
     room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every command of docs/auditing.md, as it stands there, but for the item, in a folder with a copied log."""
+    """Every command of docs/auditing.md as it stands there, but for item and hash, in a folder with a copied log."""
     handbook = (Path(__file__).parents[2] / "docs" / "auditing.md").read_text()
     blocks = re.findall(r"```sh\n(.*?)```", handbook, flags=re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
@@ -300,7 +300,8 @@ def test_what_the_auditors_handbook_says_can_be_typed(
     monkeypatch.chdir(desk)
     monkeypatch.setenv("TRANSFER_WORKSPACE", str(room.root))  # only `prove` needs it
     for line in lines:
-        program, *words = line.replace("ITEM", room.items()["released.txt"].item).split()
+        released = room.items()["released.txt"]
+        program, *words = line.replace("ITEM", released.item).replace("HEX", str(released.rebuilt_sha256)).split()
         if program == "cp":
             shutil.copy(*words)
             continue

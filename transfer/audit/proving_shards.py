@@ -36,7 +36,7 @@ class Sought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """`key` verifies the receipt, `shard` is the label of the shard that it is of. `several`: there is more than one."""
+    """`key` verifies the receipt; `shard` is the label of the shard that it is of, one of `several` perhaps."""
 
     receipt: Receipt
     shard: str
