@@ -14,6 +14,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,10 @@ from tests.inspection.probing import LIMITS, MARKS
 from transfer.inspection.probe import probe
 from transfer.model.findings import Code
 from transfer.model.search import Search
+from transfer.sandbox.confine import ChildLimits
+from transfer.sandbox.pool import Pool
+from transfer.sandbox.profiles import kernel_support
+from transfer.sandbox.requests import Role
 
 # As the shipped policy has them.
 WIDE = dataclasses.replace(
@@ -52,6 +57,7 @@ WIDE = dataclasses.replace(
     characters=100_000,
 )
 MOST_SECONDS = 10.0
+MOST_PATIENCE = 60.0  # on a busy machine
 MOST_MEMORY = 200 << 20  # beyond what the file itself takes
 
 SILENT = samples.mp4(0.2, width=64, height=48, metadata=False, audio="")
@@ -264,3 +270,21 @@ def test_reasons_hold_numbers() -> None:
     assert finding.code is Code.TOO_MANY_FRAMES
     assert finding.detail["limit"] == WIDE.frames
     assert int(finding.detail["frames"]) > WIDE.frames
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not kernel_support().complete, reason="this kernel cannot confine children")
+def test_a_confined_child_with_little_memory_still_gives_the_reason(tmp_path: Path) -> None:
+    limits = ChildLimits(memory_bytes=256 << 20)
+    with Pool(role=Role.MEDIA, workers=1, limits=limits) as pool:
+        for number, name in enumerate(BOMBS):
+            make, suffix, expected = BOMBS[name]
+            path = tmp_path / f"{number}{suffix}"
+            path.write_bytes(make())
+            with open(path, "rb") as raw, pool.lease() as child:
+                reply = child.examine(
+                    raw.fileno(), suffix=suffix, limits=WIDE, search=Search(marks=MARKS), seconds=MOST_PATIENCE
+                )
+            codes = {finding.code.value for finding in reply.findings} if reply.media is None else {"understood"}
+            assert codes & expected, name
+            path.unlink()
