@@ -58,8 +58,9 @@ def exif_block(*, gps: bool = True, orientation: int = 1) -> bytes:
 
 
 def colour_profile() -> bytes:
-    """An sRGB ICC profile."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    """An sRGB ICC profile, made on the first day of 2026."""
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return made[:24] + struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + made[36:]
 
 
 def jpeg(

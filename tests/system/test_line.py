@@ -90,6 +90,8 @@ def state(place: Place, item: ItemId) -> State:
 def test_every_step_is_an_entry(place: Place, line: Line, picture: ItemId) -> None:
     assert line.carry(picture) is State.HELD
     assert story(place, picture) == ["file.spooled", "file.examined", "file.rebuilt", "file.held"]
+    with place.site.db.read() as tx:  # all of it in one commit, and still its row says what it is
+        assert place.site.register.row(tx, picture).media_type == "image/jpeg"
 
 
 class Full:

@@ -135,8 +135,10 @@ def record_values(record: Record) -> Values:
             values |= {"media_type": record.media.format}
         case Rebuilt():
             values |= {"rebuilt_sha256": record.clean.sha256, "rebuilt_size": record.clean.size}
+            values |= {"media_type": record.examined.media.format}  # a picture comes here in one step from the spool
         case Held():
             values |= {
+                "media_type": record.rebuilt.examined.media.format,
                 "rebuilt_sha256": record.rebuilt.clean.sha256,
                 "rebuilt_size": record.rebuilt.clean.size,
                 "reasons": render_reasons(record.verdict.reasons),

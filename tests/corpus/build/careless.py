@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 
 import pillow_heif
-from PIL import Image, ImageCms, ImageDraw
+from PIL import Image, ImageDraw
 
 from tests import samples
 from tests.corpus.build.clean import animated, deep_png, saved
@@ -26,6 +26,7 @@ from tests.corpus.build.parts import (
     gif_frame,
     jpeg_with,
     jpeg_xmp,
+    patched,
     png,
     riff,
     riff_chunk,
@@ -109,7 +110,7 @@ def cmyk(**options: int) -> bytes:
 
 def wide_profile() -> bytes:
     """A profile of wide colours with a maker's name and a serial number in it."""
-    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    content = bytearray(samples.colour_profile())
     content[48:52], content[80:84] = b"SAMP", b"SN07"
     return bytes(content)
 
@@ -150,6 +151,14 @@ def heic(*, pictures: int = 1, thumbnails: tuple[int, ...] = (), **options: obje
     out = io.BytesIO()
     made.save(out, quality=80, thumbnails=list(thumbnails), **options)
     return out.getvalue()
+
+
+def animated_avif() -> bytes:
+    """An AVIF of three frames, without the times of today in its headers."""
+    content = samples.avif(frames=3, exif=False)
+    for kind in (b"mvhd", b"tkhd", b"mdhd"):
+        content = patched(content, kind, bytes(16), at=4)  # version 1: two times of eight bytes
+    return content
 
 
 JPEGS: dict[str, Callable[[], bytes]] = {
@@ -212,7 +221,7 @@ OTHER_PICTURES: dict[str, Callable[[], bytes]] = {
     "three-pictures.heic": lambda: heic(pictures=3),
     "xmp.heic": lambda: heic(xmp=samples.XMP),
     "place.avif": samples.avif,
-    "animated.avif": lambda: samples.avif(frames=3, exif=False),
+    "animated.avif": animated_avif,
     "xmp.avif": lambda: saved(samples.picture(160, 120), "AVIF", quality=70, speed=10, xmp=samples.XMP),
 }
 TEXTS: dict[str, Callable[[], bytes]] = {

@@ -57,7 +57,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "wide-and-skip.mov": lambda: film(form="mov") + box(b"wide") + box(b"skip", bytes(100)),
     "qt-data.mov": lambda: film(data=[("bin_data", b"gps")]).replace(b"ftypisom", b"ftypqt  ", 1),
     "tagged.mov": lambda: film(form="mov", tags=TAGS, bitexact=False),
-    "tagged.webm": lambda: film(form="webm", codec="libvpx", audio="libopus", tags=TAGS, bitexact=False),
+    "tagged.webm": lambda: film(form="webm", codec="libvpx", audio="libopus", tags=TAGS),
     "subtitles.webm": lambda: film(form="webm", codec="libvpx", audio="libopus", words="Welcome"),
     "chapters.webm": lambda: film(form="webm", codec="libvpx", audio="libopus", chapters=["Hall", "Library"]),
     "padding.webm": lambda: in_segment(film(form="webm", codec="libvpx", audio=""), element(0xEC, bytes(200))),
