@@ -128,9 +128,9 @@ def test_reviewed_approved_released_and_verified(room: Room, tmp_path: Path) -> 
     assert room.state("copy.jpg") is State.RELEASED
     room.publish()
     room.must("audit", "verify")
-    assert "Signed review" in room.must("audit", "show", "log").out
+    assert "Signed review" in room.must("audit", "show", room.workspace.log).out
     pack = tmp_path / "pack.zip"
-    room.must("audit", "export", pack, "--item", item)
+    room.must("audit", "export", "--item", item, "--out", pack)
     opened = subprocess.run([sys.executable, VERIFIER, str(pack)], capture_output=True, text=True, check=False)
     assert opened.returncode == 0, opened
 
