@@ -1,6 +1,6 @@
 """The sandbox child's entry: the zygote's program, and what its children do with a file.
 
-    python -m transfer.child media|residue|rules LIMITS require|prefer [MATERIAL] CONTROL
+    python -m transfer.child media|reading|residue|rules LIMITS require|prefer [MATERIAL] CONTROL
 
 What enters: requests with descriptors from the gateway. What leaves: replies. Everything between, the decoders and what
 they make of untrusted bytes, runs confined; a child trusts the requests and nobody trusts the child.
@@ -16,7 +16,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from transfer.model.fingerprint import Fingerprint
 from transfer.sandbox.confine import ChildLimits
@@ -44,6 +44,9 @@ from transfer.sandbox.requests import (
 )
 from transfer.sandbox.strict import MAX_MESSAGE
 from transfer.sandbox.zygote import Work, serve
+
+if TYPE_CHECKING:
+    from transfer.inspection.picture_words import Reader
 
 _MOST_DESCRIPTORS = 2
 # Python imports a codec when it first meets its name: a confined child could not.
@@ -99,8 +102,8 @@ class Hands:
                 raise NotImplementedError("a request for a child of another role")
 
 
-def media_hands() -> Hands:
-    """Imports and warms the decoders and the writers."""
+def media_hands(*, reading: bool = False) -> Hands:
+    """Imports and warms the decoders and the writers; with `reading`, a reader of words in pictures too."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's library would start threads, and a zygote must have none
     from transfer.disarm import contact_sheet, remake, side_by_side
     from transfer.inspection import probe
@@ -111,6 +114,7 @@ def media_hands() -> Hands:
     remake.warm()
     contact_sheet.warm()
     side_by_side.warm()
+    read = _reader() if reading else None
 
     def examine(request: ExamineRequest, raw: int, kept: Kept) -> ExamineReply:
         def keep(decoded: object) -> None:
@@ -124,6 +128,7 @@ def media_hands() -> Hands:
             search=request.search,
             keep=keep,
             prints=prints if request.fingerprint else None,
+            read=read,
         )
         return ExamineReply(media=media, findings=findings, tools=tools, fingerprints=tuple(prints))
 
@@ -146,6 +151,16 @@ def media_hands() -> Hands:
         return RebuildReply(facts=facts, findings=findings)
 
     return Hands(examine=examine, rebuild=rebuild, sheet=sheet)
+
+
+def _reader() -> Reader | None:
+    """None where the extra is not installed: what was to be read is then reported as unread, file by file."""
+    from transfer.inspection import ocr
+
+    try:
+        return ocr.load()
+    except (ImportError, OSError):
+        return None
 
 
 def residue_hands() -> Hands:
@@ -236,8 +251,8 @@ def _which(descriptor: int) -> tuple[int, int, int]:
 def hands_of(role: Role, material: list[int]) -> Hands:
     """What a child of this role can do, imported and warmed. Raises Misuse if its material is wrong."""
     match role:
-        case Role.MEDIA:
-            return media_hands()
+        case Role.MEDIA | Role.READING:
+            return media_hands(reading=role is Role.READING)
         case Role.RESIDUE:
             return residue_hands()
         case Role.RULES:

@@ -229,13 +229,23 @@ def _rules_pool(settings: Settings, material: int) -> Pool:
     )
 
 
-def build_pools(settings: Settings) -> tuple[Pool, Pool]:
-    """The sandbox children: those that see raw bytes, and those that never do."""
+def build_pools(settings: Settings, *, reading: bool = False) -> tuple[Pool, Pool]:
+    """The sandbox children: those that see raw bytes, and those that never do. `reading`: words in pictures too."""
     sandbox = settings.sandbox
     prefer = settings.valve.mode is ValveMode.PREFER
-    limits = ChildLimits(memory_bytes=sandbox.memory_mb * 1024 * 1024, request_seconds=sandbox.seconds)
+    limits = ChildLimits(
+        memory_bytes=sandbox.memory_mb * 1024 * 1024,
+        request_seconds=sandbox.seconds,
+        cpu_seconds=max(ChildLimits().cpu_seconds, 6 * sandbox.seconds),  # a film that is encoded anew uses them
+    )
     workers = worker_count(settings)
-    media = Pool(role=Role.MEDIA, workers=workers, limits=limits, strict=sandbox.strict, prefer=prefer)
+    media = Pool(
+        role=Role.READING if reading else Role.MEDIA,
+        workers=workers,
+        limits=limits,
+        strict=sandbox.strict,
+        prefer=prefer,
+    )
     residue = Pool(role=Role.RESIDUE, workers=workers, limits=limits, strict=sandbox.strict, prefer=prefer)
     return media, residue
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from tests.policy.evidence import UNIVERSITY, evidence, found
 from tests.policy.files import OVERLAY, WHOLE, line_of, loaded, misuse
+from transfer.errors import Misuse
 from transfer.model.findings import Code, Severity, WaitingFor
 from transfer.model.search import Label, PersonalKind
 from transfer.policy.decide import decide
 from transfer.policy.personal import MAX_MATCH, check_pattern
+from transfer.policy.rulebook import load_policy
 from transfer.policy.show import show_policy
 
 GUID = "9d258917-277f-42cd-a3cd-14c4e9ee58bc"
@@ -181,3 +183,23 @@ def test_the_approver_is_told_what_was_there_by_kind_and_number() -> None:
     note = next(reason for reason in verdict.reasons if reason.rule == "identities-go")
     assert note.severity is Severity.NOTE
     assert note.message.endswith("; names of people: 2; serial numbers: 1; software and computers: 3.")
+
+
+def test_words_in_pictures_are_read_where_the_policy_says_so(tmp_path: Path) -> None:
+    reading = loaded(tmp_path, OVERLAY + "[pictures]\nread_text = true\n")
+    assert reading.search.pictures
+    assert reading.sha256 != UNIVERSITY.sha256
+    assert "read and searched" in show_policy(reading)
+    base = tmp_path / "shipped"
+    base.mkdir()
+    (base / "university.toml").write_text(WHOLE.replace("read_text = false", "read_text = true"))
+    (tmp_path / "policy.toml").write_text(OVERLAY + "[pictures]\nread_text = false\n")
+    with pytest.raises(Misuse, match="leave words in pictures unread"):
+        load_policy(tmp_path / "policy.toml", shipped=base)
+    (tmp_path / "policy.toml").write_text(OVERLAY)
+    assert load_policy(tmp_path / "policy.toml", shipped=base).search.pictures
+
+
+def test_what_could_not_be_read_waits_for_a_person() -> None:
+    verdict = decide(evidence(findings=(found(Code.TEXT_UNREAD, problem="what reads them gave up"),)), UNIVERSITY)
+    assert (verdict.refused, verdict.waiting_for) == (False, WaitingFor.REVIEW)

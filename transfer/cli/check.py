@@ -78,7 +78,7 @@ def _answers(
         with site.db.read() as real:
             return standing(real, campaign, desk=site.desk)
 
-    media, residue = build_pools(site.settings)
+    media, residue = build_pools(site.settings, reading=site.policy.read_pictures)
     with (
         media,
         residue,

@@ -21,6 +21,7 @@ from transfer.inspection.anatomy import Anatomy
 from transfer.inspection.fingerprint import fingerprints, small
 from transfer.inspection.metadata import metadata_findings
 from transfer.inspection.noticed import Unfit, noticed, printable
+from transfer.inspection.picture_words import MAX_PICTURES, Words
 from transfer.inspection.structure import check_structure, dissect_picture, structure_findings
 from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import MOST_FRAMES, Fingerprint
@@ -82,11 +83,12 @@ def decode_image(
     search: Search,
     keep: Callable[[object], None] | None = None,
     prints: list[Fingerprint] | None = None,
+    words: Words | None = None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
     """The facts of a picture, every frame of it decoded, and what it holds besides.
 
     `keep` gets the loaded `PIL.Image.Image` of a still picture: full size, no orientation applied, `.info` whole.
-    `prints` gets the fingerprints of the picture, or of a few of an animation's.
+    `prints` gets the fingerprints of the picture, or of a few of an animation's; `words` is shown a few frames.
     Raises Unfit: UNDECODABLE, TYPE_MISMATCH, TOO_MANY_PIXELS, TOO_MANY_FRAMES, MALFORMED_STRUCTURE, INFLATES.
     """
     found = dissect_picture(data, form)
@@ -97,7 +99,7 @@ def decode_image(
             image = Image.open(io.BytesIO(data), formats=[_PLUGINS[form]])
             frames = _checked_frames(image, form, limits)
             seen: list[Image.Image] = []
-            durations = _decode_frames(image, frames, seen if prints is not None else None)
+            durations = _decode_frames(image, frames, seen if prints is not None else None, words)
             exif = image.getexif()
             turned = exif.get(_ORIENTATION) in {5, 6, 7, 8}
             if prints is not None:
@@ -145,12 +147,14 @@ def _checked_frames(image: Image.Image, form: Format, limits: MediaLimits) -> in
     return frames
 
 
-def _decode_frames(image: Image.Image, frames: int, seen: list[Image.Image] | None) -> int:
+def _decode_frames(image: Image.Image, frames: int, seen: list[Image.Image] | None, words: Words | None = None) -> int:
     """Decode all of it; the milliseconds an animation lasts. `seen` gets small copies, of frames evenly spread."""
     if frames == 1:
         image.load()
         if seen is not None:
             seen.append(small(image))
+        if words is not None:
+            words.look(image)
         return 0
     every = -(-frames // MOST_FRAMES)
     total = 0.0
@@ -160,6 +164,8 @@ def _decode_frames(image: Image.Image, frames: int, seen: list[Image.Image] | No
         total += float(image.info.get("duration", 0) or 0)
         if seen is not None and number % every == 0:
             seen.append(small(image))
+        if words is not None and number % -(-frames // MAX_PICTURES) == 0:
+            words.look(image)
     image.seek(0)
     return round(total)
 

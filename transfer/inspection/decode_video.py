@@ -26,6 +26,7 @@ from transfer.inspection.anatomy import Anatomy
 from transfer.inspection.fingerprint import SIDE, fingerprints
 from transfer.inspection.metadata import all_tags, metadata_findings, note_tags
 from transfer.inspection.noticed import Unfit, noticed, printable
+from transfer.inspection.picture_words import Words
 from transfer.inspection.structure import check_structure, dissect_film, structure_findings
 from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import Fingerprint
@@ -72,11 +73,12 @@ def decode_video(
     limits: MediaLimits,
     search: Search,
     prints: list[Fingerprint] | None = None,
+    words: Words | None = None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
     """The facts of a film and what it holds besides picture and sound; `size` is the file's, in bytes.
 
     The chosen streams are the first real picture and the first sound; all others are reported and left behind.
-    `prints` gets the fingerprints of the key frames that are decoded.
+    `prints` gets the fingerprints of the key frames that are decoded; `words` is shown each of them.
     Raises Unfit: UNDECODABLE, TYPE_MISMATCH, NO_PICTURE_STREAM, CODEC_NOT_ALLOWED, TOO_MANY_STREAMS, TOO_MANY_PIXELS,
     TOO_LONG, MALFORMED_STRUCTURE.
     """
@@ -88,7 +90,7 @@ def decode_video(
         with av.open(source, "r", format=_DEMUXERS[form], metadata_errors="replace") as container:
             picture, sound = _chosen(container, form, limits)
             seconds = _checked_seconds(container, picture, limits)
-            turned = _decode_key_frames(container, picture, seconds, prints)
+            turned = _decode_key_frames(container, picture, seconds, prints, words)
             if sound is not None:
                 _decode_first_sounds(container, sound)
             extras = _extra_streams(container, {picture.index, sound.index if sound is not None else -1})
@@ -144,7 +146,11 @@ def _checked_seconds(container: InputContainer, picture: VideoStream, limits: Me
 
 
 def _decode_key_frames(
-    container: InputContainer, picture: VideoStream, seconds: float, prints: list[Fingerprint] | None
+    container: InputContainer,
+    picture: VideoStream,
+    seconds: float,
+    prints: list[Fingerprint] | None,
+    words: Words | None,
 ) -> bool:
     """Decode a few key frames over its length; whether the picture is turned by a quarter when shown."""
     picture.codec_context.skip_frame = "NONKEY"
@@ -168,6 +174,8 @@ def _decode_key_frames(
             shrunk = frame.reformat(SIDE, SIDE, "rgb24", interpolation="AREA")
             smalls.append(shrunk.to_image())  # type: ignore[no-untyped-call]  # PyAV says no types here
             rotation = frame.rotation
+        if words is not None:
+            words.look(frame.to_image())  # type: ignore[no-untyped-call]  # as above
     if prints is not None:
         prints.extend(fingerprints(smalls, rotation=rotation))
     return turned

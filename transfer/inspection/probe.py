@@ -22,6 +22,7 @@ from transfer.inspection.decode_images import decode_image, warm_images
 from transfer.inspection.decode_text import decode_text
 from transfer.inspection.decode_video import decode_video, warm_video
 from transfer.inspection.noticed import Unfit, noticed, printable
+from transfer.inspection.picture_words import Reader, Words
 from transfer.inspection.sniff import HEAD_BYTES, Sniffer, agreed_format, libmagic_version
 from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import Fingerprint
@@ -51,11 +52,12 @@ def probe(
     search: Search,
     keep: Callable[[object], None] | None = None,
     prints: list[Fingerprint] | None = None,
+    read: Reader | None = None,
 ) -> tuple[MediaFacts | None, tuple[Finding, ...], dict[str, str]]:
     """The facts (None: not understood, or beyond a limit), the findings, and the versions of the tools that looked.
 
     `descriptor` is read from its beginning and left open; `suffix` has its dot. `keep` gets the decoded still picture.
-    `prints`, if it is a list, gets what the picture, or sampled frames of it, look like.
+    `prints`, if it is a list, gets what the picture, or sampled frames of it, look like. `read` reads words in them.
     Raises MemoryError where a decoder meets the sandbox's bound; everything else wrong with the file is a finding.
     """
     tools = {"libmagic": libmagic_version()}
@@ -65,9 +67,14 @@ def probe(
     try:
         form = agreed_format(printable(_sniffer().media_type(head)), printable(suffix))
         tools |= _tools(form.family)
-        facts, findings = _decode(descriptor, form=form, limits=limits, search=search, keep=keep, prints=prints)
+        words = Words(read) if search.pictures and form.family is not Family.TEXT else None
+        facts, findings = _decode(
+            descriptor, form=form, limits=limits, search=search, keep=keep, prints=prints, words=words
+        )
     except Unfit as unfit:
         return None, unfit.findings, tools
+    if words is not None:
+        findings += words.findings(search)
     if prints:
         tools["pdqhash"] = fingerprint.recipe()
     return facts, findings, tools
@@ -81,6 +88,7 @@ def _decode(
     search: Search,
     keep: Callable[[object], None] | None,
     prints: list[Fingerprint] | None,
+    words: Words | None,
 ) -> tuple[MediaFacts, tuple[Finding, ...]]:
     size = os.fstat(descriptor).st_size
     limit = {Family.IMAGE: limits.image_bytes, Family.VIDEO: limits.video_bytes, Family.TEXT: limits.text_bytes}
@@ -90,11 +98,11 @@ def _decode(
     source = io.BufferedReader(io.FileIO(descriptor, closefd=False), _BUFFER)
     source.seek(0)
     if form.family is Family.VIDEO:
-        return decode_video(source, size, form=form, limits=limits, search=search, prints=prints)
+        return decode_video(source, size, form=form, limits=limits, search=search, prints=prints, words=words)
     data = source.read(size)
     if form.family is Family.TEXT:
         return decode_text(data, form=form, limits=limits, search=search)
-    return decode_image(data, form=form, limits=limits, search=search, keep=keep, prints=prints)
+    return decode_image(data, form=form, limits=limits, search=search, keep=keep, prints=prints, words=words)
 
 
 @cache

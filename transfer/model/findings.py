@@ -48,6 +48,7 @@ class Code(StrEnum):
     MARKING = "marking"  # a protective marking in a name, a text or metadata
     PUBLIC_LABEL = "public-label"  # a sensitivity label that the policy knows as PUBLIC
     PERSONAL_DATA = "personal-data"  # addresses, telephone numbers, identifiers in what is to be published
+    TEXT_UNREAD = "text-unread"  # the policy has words in pictures read, and that could not be done
     TIKTOK_MARK = "tiktok-mark"  # a mark that TikTok writes into files it hands out
     # sandbox
     SANDBOX_CRASHED = "sandbox-crashed"

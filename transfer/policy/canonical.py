@@ -32,6 +32,7 @@ def effective(policy: Policy) -> dict[str, Json]:
             for label in sorted(policy.labels, key=lambda label: label.guid)
         },
         "personal": _personal(policy.personal),
+        "pictures": {"read_text": policy.read_pictures},
         "approval": {
             "quorum": policy.approval.quorum,
             "four_eyes": policy.approval.four_eyes,

@@ -22,7 +22,7 @@ from transfer.policy.clauses import CLAUSES, require_clause
 from transfer.policy.decide import RESERVED_RULES
 from transfer.policy.known import one_of
 from transfer.policy.likeness import ReturnTable
-from transfer.policy.personal import LabelTable, PersonalTable
+from transfer.policy.personal import LabelTable, PersonalTable, PicturesTable
 from transfer.policy.rules import Platform, Rule, ScanDemand
 from transfer.policy.wording import check_template
 from transfer.setting_values import ByteSize
@@ -196,6 +196,7 @@ class WholePolicy(StrictModel):
     markings: MarkingsTable
     labels: Annotated[tuple[LabelTable, ...], Field(alias="label", strict=False)] = ()
     personal: PersonalTable
+    pictures: PicturesTable = PicturesTable()
     approval: ApprovalTable
     malware: MalwareTable
     rebuild: RebuildTable

@@ -49,6 +49,7 @@ def tighten(base: Policy, overlay: OverlayPolicy, document: Document) -> Policy:
         markings=_markings(base.markings, overlay),
         labels=labels_of(overlay.labels, document, base=base.labels),
         personal=personal_of(overlay.personal, base=base.personal),
+        read_pictures=_read_pictures(base, overlay, check),
         approval=_approval(base.approval, overlay, check),
         malware=_malware(base.malware, overlay, check),
         recipe=_recipe(base.recipe, overlay, check),
@@ -100,6 +101,12 @@ def _markings(base: Markings, overlay: OverlayPolicy) -> Markings:
         any_case=tuple(dict.fromkeys((*base.any_case, *overlay.markings.any_case))),
         capitals=tuple(dict.fromkeys((*base.capitals, *overlay.markings.capitals))),
     )
+
+
+def _read_pictures(base: Policy, overlay: OverlayPolicy, check: _Checker) -> bool:
+    if base.read_pictures and "read_text" in overlay.pictures.model_fields_set and not overlay.pictures.read_text:
+        raise check.refuse(("pictures", "read_text"), "`pictures.read_text` would leave words in pictures unread.")
+    return base.read_pictures or overlay.pictures.read_text
 
 
 def _approval(base: Approval, overlay: OverlayPolicy, check: _Checker) -> Approval:

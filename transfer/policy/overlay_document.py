@@ -26,7 +26,7 @@ from transfer.policy.document import (
     Title,
 )
 from transfer.policy.likeness import ReturnChange
-from transfer.policy.personal import LabelTable, PersonalTable
+from transfer.policy.personal import LabelTable, PersonalTable, PicturesTable
 from transfer.setting_values import ByteSize
 from transfer.strict_toml import StrictModel
 
@@ -94,6 +94,7 @@ class OverlayPolicy(StrictModel):
     markings: MarkingsTable = MarkingsTable()
     labels: Annotated[tuple[LabelTable, ...], Field(alias="label", strict=False)] = ()
     personal: PersonalTable = PersonalTable()
+    pictures: PicturesTable = PicturesTable()
     approval: ApprovalChange = ApprovalChange()
     malware: MalwareChange = MalwareChange()
     rebuild: RebuildChange = RebuildChange()

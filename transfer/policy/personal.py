@@ -118,6 +118,12 @@ class PersonalTable(StrictModel):
     allowed: Addresses = ()
 
 
+class PicturesTable(StrictModel):
+    """`[pictures]`: whether words in pictures and films are read and searched."""
+
+    read_text: bool = False
+
+
 class LabelTable(StrictModel):
     """`[[label]]`: one sensitivity label of the site."""
 

@@ -121,6 +121,7 @@ def _whole(document: Document) -> Policy:
         markings=Markings(any_case=whole.markings.any_case, capitals=whole.markings.capitals),
         labels=labels_of(whole.labels, document),
         personal=personal_of(whole.personal),
+        read_pictures=whole.pictures.read_text,
         approval=Approval(**whole.approval.model_dump()),
         malware=Malware(**whole.malware.model_dump()),
         recipe=recipe_of(whole.rebuild),

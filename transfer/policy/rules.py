@@ -192,6 +192,7 @@ class Policy:
     retention: Retention
     rules: tuple[Rule, ...]
     platform: Platform | None = None  # None: no advice is given
+    read_pictures: bool = False  # words in pictures are searched as those of a caption are
     comparison: Comparison | None = None  # None: what files look like is not compared
     text: str = ""
     sha256: str = ""
@@ -228,6 +229,7 @@ class Policy:
             countries=self.personal.countries,
             student_numbers=self.personal.student_numbers,
             allowed=self.personal.allowed,
+            pictures=self.read_pictures,
         )
 
 

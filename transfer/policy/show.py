@@ -159,6 +159,7 @@ def _demands(policy: Policy) -> list[str]:
         f"                 in capitals: {', '.join(policy.markings.capitals) or 'none'}",
         *_labels(policy.labels),
         *_personal(policy.personal),
+        f"  pictures       words in them are {'read and searched' if policy.read_pictures else 'not read'}",
         *_recipe(policy.recipe),
         *_platform(policy.platform),
         *shown(policy.comparison),

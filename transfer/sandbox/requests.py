@@ -26,9 +26,13 @@ from transfer.sandbox.strict import MAX_MESSAGE, Fields, Malformed, parse_object
 
 
 class Role(StrEnum):
-    """What a pool's children are for: MEDIA decodes raw bytes, RESIDUE never sees any, RULES looks for malware."""
+    """What a pool's children are for: MEDIA decodes raw bytes, RESIDUE never sees any, RULES looks for malware.
+
+    READING is MEDIA that can also read words in pictures.
+    """
 
     MEDIA = "media"
+    READING = "reading"
     RESIDUE = "residue"
     RULES = "rules"
 
