@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 
 from transfer import __version__
@@ -135,7 +134,7 @@ def standing_of(site: Site) -> Standing:
 
 
 def _line(site: Site) -> Line:
-    media, residue = build_pools(site.settings)
+    media, residue = build_pools(site.settings, reading=site.policy.read_pictures)
     return Line(
         db=site.db,
         register=site.register,
@@ -268,8 +267,6 @@ def _watch(site: Site, line: Line) -> ScannerWatch:
         db=site.db,
         register=site.register,
         scanners=line.scanner,
-        max_age=timedelta(days=site.policy.malware.max_signature_age_days),
-        clock=site.clock,
         monotonic=time.monotonic,
     )
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import structlog
 
 from transfer.inspection.scan import NoScanner, Scanners
-from transfer.model.clock import Clock
 from transfer.model.findings import WaitingFor
 from transfer.model.identifiers import ItemId
-from transfer.model.states import State
+from transfer.model.states import Held
 from transfer.store.database import Database
 from transfer.store.queues import held_waiting
 from transfer.store.register import Register
 
 _BACK_SECONDS = 15.0  # how often a scanner that items wait for is asked whether it is back
 _TEST_SECONDS = 3600.0
+_OLD_SECONDS = 600.0
 _LONGEST_PAUSE = 600.0
 _BATCH = 1000
 _ALL = 1_000_000
@@ -32,13 +31,11 @@ _log = structlog.get_logger()
 
 @dataclass(kw_only=True)
 class ScannerWatch:
-    """`round` is called every few seconds. `max_age`: an answer that is older counts no more."""
+    """`round` is called every few seconds."""
 
     db: Database
     register: Register
     scanners: Scanners
-    max_age: timedelta
-    clock: Clock
     monotonic: Callable[[], float]
     _due: dict[str, float] = field(default_factory=dict, init=False)
     _pauses: dict[ItemId, tuple[float, float]] = field(default_factory=dict, init=False)  # until when, and how long
@@ -51,7 +48,8 @@ class ScannerWatch:
             again += self._held(list(WaitingFor), _ALL)
         if self._is_due("test", _TEST_SECONDS):
             self._well()
-            again += self._long_held()
+        if self._is_due("old", _OLD_SECONDS):
+            again += self._outdated()
         if self._is_due("back", _BACK_SECONDS):
             again += self._back()
         return list(dict.fromkeys(again))
@@ -91,10 +89,17 @@ class ScannerWatch:
         with self.db.read() as tx:
             return held_waiting(tx, waits, limit=most)
 
-    def _long_held(self) -> list[ItemId]:
-        """What was scanned so long ago that signatures of that day would not be believed today."""
-        with self.db.read() as tx:
-            return self.register.decided_before(tx, State.HELD, self.clock.now() - self.max_age, limit=_BATCH)
+    def _outdated(self) -> list[ItemId]:
+        """Of what waits for approval, what was scanned so long ago that such signatures would not be believed."""
+        found = []
+        for item in self._held([WaitingFor.APPROVAL], _ALL):
+            with self.db.read() as tx:
+                record = self.register.load(tx, item)
+            if isinstance(record, Held):
+                rebuilt = record.rebuilt
+                if any(map(self.scanners.outdated, (rebuilt.examined.scans, rebuilt.scans))):
+                    found.append(item)
+        return found
 
     def _is_due(self, what: str, period: float) -> bool:
         now = self.monotonic()

@@ -137,9 +137,11 @@ class Office:
         campaign: CampaignId = CAMPAIGN,
         waiting_for: WaitingFor = WaitingFor.APPROVAL,
         policy: str | None = None,
+        scanned_at: datetime | None = None,
     ) -> ItemId:
         held = pieces.held(number, waiting_for=waiting_for)
         examined = held.rebuilt.examined
+        examined = replace(examined, scans=tuple(replace(scan, at=scanned_at) for scan in examined.scans))
         arrived = replace(
             examined.spooled.arrived, submitter=submitter or self.sam, campaign=campaign, at=self.clock.at
         )

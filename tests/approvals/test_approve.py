@@ -410,3 +410,17 @@ class TestConfirmReleased:
         office.sql("UPDATE item SET state = 'released' WHERE item = ?", item)
         with office.db.read() as tx, pytest.raises(Tampered, match="does not say that item"):
             approve.confirm_released(tx, office.items[item], desk=office.desk)
+
+
+def test_a_scan_that_is_too_old_is_none(office: Office) -> None:
+    """Neither for who approves, nor for what was approved and has not gone yet (G9)."""
+    days = office.policy.malware.max_signature_age_days
+    old, young = (
+        office.hold(n, scanned_at=office.clock.at - timedelta(days=days, hours=h)) for n, h in ((1, 1), (2, -1))
+    )
+    refused(office, office.helen.sign(office.statement(old)), f"scanned for malware {days} days ago")
+    office.approve(young)
+    assert office.confirm(young)
+    office.clock.pass_(hours=2)
+    with pytest.raises(NotSo, match="scanned for malware"):
+        office.confirm(young)

@@ -6,8 +6,8 @@ approved with its entry in the log, then an `Approved` that was derived from sig
 The checks, in order: the statement is well formed; it speaks of PUBLIC, one to 64 items, and a risk (G6, G7); its
 signer has a chain to the first approver and is an approver now (G1); it was not handed in before; its time is sane;
 the campaign is approved and current (G1); each item waits for approval, under the policy in force, with these bytes,
-in this campaign, dropped by somebody else (four eyes), and whatever of it a person had to look at was cleared by a
-review that stands (`reviews`). `confirm` makes all of them again from the stored notes.
+in this campaign, dropped by somebody else (four eyes), scanned not too long ago (G9), and whatever of it a person had
+to look at was cleared by a review that stands (`reviews`). `confirm` makes all of them again from the stored notes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from transfer.approvals.standing import (
     arrived_of,
     check_approval,
     check_role,
+    check_scans,
     item_of,
     opened_approval,
     standing_now,
@@ -74,6 +75,7 @@ def accept(tx: WriteTx, note: str, *, desk: Desk, policy: Policy) -> AcceptedApp
     held = {item: _waiting(tx, item, desk=desk) for item, _ in statement.items}
     for item in held.values():
         check_approval(statement, item, policy=policy)
+        check_scans(item, policy=policy, now=now)
         check_cleared(tx, item, desk=desk, policy=policy)
     private = {} if statement.note is None else {"note": desk.words(tx, statement.note)}
     facts = {"valid_until": render_time(statement.at + valid)}
@@ -105,8 +107,8 @@ def confirm(tx: ReadTx, held: Held, *, desk: Desk, policy: Policy) -> Approved:
     """The whole chain once more, from the stored notes. Call it in the transaction that records the releasing.
 
     Raises Unavailable while releasing is paused (the item stays as it is), NotSo if the approval stands no longer
-    (expired, signer disabled, campaign over, policy changed, withdrawn: `lapse` the item), Tampered if the item is
-    marked approved and no valid chain of signatures ever said so.
+    (expired, signer disabled, campaign over, policy changed, malware scan too old, withdrawn: `lapse` the item),
+    Tampered if the item is marked approved and no valid chain of signatures ever said so.
     """
     item = item_of(held)
     authority = _right_now(tx, held, State.APPROVED, desk=desk)
@@ -115,6 +117,7 @@ def confirm(tx: ReadTx, held: Held, *, desk: Desk, policy: Policy) -> Approved:
         raise Tampered(f"Item {item} is marked approved and belongs to no campaign.", clauses=("G1",))
     check_campaign(authority.campaign(campaign), campaign, now=desk.clock.now())
     check_cleared(tx, held, desk=desk, policy=policy)
+    check_scans(held, policy=policy, now=desk.clock.now())
     found = standing_now(tx, held, authority=authority, desk=desk, policy=policy)
     return _derived(held, found, quorum=policy.approval.quorum)
 

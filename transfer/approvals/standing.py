@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from transfer.approvals.authority import Authority
 from transfer.approvals.desk import Desk, wrong_kind
@@ -75,6 +75,22 @@ def check_approval(statement: ApprovalStatement, held: Held, *, policy: Policy) 
     """Everything about one item that needs no table. Raises NotSo."""
     check_policy(statement.policy, judged=held.verdict.policy_sha256, in_force=policy.sha256)
     _check_bytes_and_people(statement, held, four_eyes=policy.approval.four_eyes)
+
+
+def check_scans(held: Held, *, policy: Policy, now: datetime) -> None:
+    """The malware scans are not older than the policy lets signatures be (G9). Raises NotSo.
+
+    An answer without a time, of a scanner that goes by its rules and not by their age, is judged elsewhere.
+    """
+    scans = held.rebuilt.examined.scans + held.rebuilt.scans
+    age = now - min((scan.at for scan in scans if scan.at is not None), default=now)
+    allowed = policy.malware.max_signature_age_days
+    if age > timedelta(days=allowed):
+        raise NotSo(
+            f"Item {item_of(held)} was scanned for malware {age.days} days ago; {allowed} are allowed.",
+            advice="The running gateway scans it again by itself within a quarter of an hour; approve it then.",
+            clauses=("G9",),
+        )
 
 
 def standing_now(tx: ReadTx, held: Held, *, authority: Authority, desk: Desk, policy: Policy) -> Approvals:
