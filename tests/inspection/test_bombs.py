@@ -262,6 +262,16 @@ def test_a_bomb_costs_little_and_has_its_reason(name: str) -> None:
     assert grown < allowed
 
 
+def test_a_lax_policy_does_not_let_an_animation_pass_that_nobody_walked_to_its_end() -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(million_frames_gif())
+        file.flush()
+        lax = dataclasses.replace(WIDE, frames=10**7)
+        facts, (finding,), _ = probe(file.fileno(), suffix=".gif", limits=lax, search=Search(marks=MARKS))
+    assert facts is None
+    assert finding.code is Code.MALFORMED_STRUCTURE
+
+
 def test_reasons_hold_numbers() -> None:
     with tempfile.TemporaryFile() as file:
         file.write(million_frames_gif())

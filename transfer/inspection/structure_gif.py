@@ -20,7 +20,7 @@ def dissect_gif(data: bytes) -> Anatomy:
     found = Anatomy(truncated=True)
     at = 13 + _colours(data[10] if len(data) > 10 else 0)
     for _ in range(MOST_BLOCKS):
-        if at >= len(data) or found.frames > MOST_FRAMES or found.problems:
+        if at >= len(data) or found.problems:
             break
         kind = data[at]
         if kind == 0x3B:
@@ -39,7 +39,7 @@ def dissect_gif(data: bytes) -> Anatomy:
             found.broken("there is something between its blocks", at)
     else:
         found.broken(f"it has more than {MOST_BLOCKS} blocks", at)
-    found.truncated = found.truncated and not found.problems and found.frames <= MOST_FRAMES
+    found.truncated = found.truncated and not found.problems
     _search_for_scripts(found, data)
     found.ends(data[:1024], data[-65_557:])
     return found
@@ -67,6 +67,8 @@ def _picture(found: Anatomy, data: bytes, at: int) -> int:
     if begin < len(data) and not 1 <= data[begin] <= 11:
         found.broken("a picture is packed in a way that does not exist", begin)
     found.frames += 1
+    if found.frames > MOST_FRAMES:
+        found.broken(f"it has more than {MOST_FRAMES} pictures", at)
     return _sub_blocks(data, begin + 1, keep=False)[0]
 
 
