@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import random
 import shutil
 import subprocess
 from array import array
@@ -18,7 +19,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from tests import samples
 from tests.disarm.test_video import remuxed, rotation, trimmed
-from tests.disarm.tools import LIMITS, refusal, remade, residues
+from tests.disarm.tools import LIMITS, refusal, remade, residues, try_remake
 from transfer.model.findings import Code
 from transfer.model.media import Format
 from transfer.model.recipe import Decode, Films
@@ -250,3 +251,15 @@ def probed(content: bytes, folder: Path) -> dict[str, list[dict[str, str]]]:
     assert out.stderr == b""
     found: dict[str, list[dict[str, str]]] = json.loads(out.stdout)
     return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("form", [Format.MP4, Format.WEBM])
+def test_a_damaged_film_is_clean_or_refused(form: Format, seed: int) -> None:
+    chance = random.Random(seed)
+    content = bytearray(samples.mp4(1) if form is Format.MP4 else samples.webm(1))
+    for _ in range(1 + 4 * seed):
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    made, facts, findings = try_remake(bytes(content), form, films=Films.ENCODE)
+    assert (facts is None) == bool(findings)
+    assert facts is None or residues(made, facts.format, encoded=True) == ()

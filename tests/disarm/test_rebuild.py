@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from tests import samples
-from tests.disarm.tools import LIMITS, residues
+from tests.disarm.tools import LIMITS, remade, residues
 from transfer.disarm.rebuild import Unrebuilt, rebuild
 from transfer.errors import Tampered, Unavailable
 from transfer.inspection.examine import examine
@@ -24,7 +24,7 @@ from transfer.model.findings import Code, Finding, ScanAnswer, ScanResult
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.media import Format, MediaFacts, RebuildFacts
 from transfer.model.names import safe_name
-from transfer.model.recipe import Recipe
+from transfer.model.recipe import Decode, Films, Recipe
 from transfer.model.search import Search
 from transfer.model.states import Arrival, Arrived, Examined, Kind, Rebuilt, Spooled
 from transfer.sandbox.confine import ChildLimits
@@ -291,3 +291,40 @@ def test_a_refusal_is_of_that_file_only(media: Pool, residue: Pool, blobs: Blobs
             recipe=RECIPE,
         )
     assert isinstance(done, Rebuilt)
+
+
+@pytest.mark.parametrize("recipe", [replace(RECIPE, films=Films.ENCODE), replace(RECIPE, decode=Decode.ALL)])
+@pytest.mark.parametrize(("name", "make"), [("clip.mp4", samples.mp4), ("clip.webm", samples.webm)])
+def test_a_film_is_decoded_in_full_or_encoded_anew_in_confined_children(
+    media: Pool, residue: Pool, blobs: Blobs, name: str, make: Callable[[], bytes], recipe: Recipe
+) -> None:
+    original = spooled(blobs, make(), name)
+    with media.lease() as child:
+        known = examine(
+            original, child=child, blobs=blobs, scanner=Scanners(NoScanner()), limits=LIMITS, search=Search()
+        )
+        assert isinstance(known, Examined), known
+        done = rebuild(
+            known,
+            child=child,
+            residue=residue,
+            blobs=blobs,
+            scanner=Scanners(NoScanner()),
+            limits=LIMITS,
+            recipe=recipe,
+        )
+    assert isinstance(done, Rebuilt), done
+    assert any(line.startswith("picture: ") for line in done.left)
+    coded = [name for name in done.rebuild.removed if name.startswith("coding by the sender's program")]
+    assert len(coded) == (recipe.films is Films.ENCODE)
+
+
+def test_an_original_that_is_passed_off_as_encoded_anew_is_found(residue: Pool, blobs: Blobs) -> None:
+    copied, facts_of_it = remade(samples.mp4(), Format.MP4)
+    film = examined(blobs, samples.mp4(), form=Format.MP4)
+    done = rebuild(
+        film, child=ScriptedChild(copied, facts_of_it), residue=residue, blobs=blobs, scanner=Scanners(NoScanner()),
+        limits=LIMITS, recipe=replace(RECIPE, films=Films.ENCODE),
+    )  # fmt: skip
+    assert isinstance(done, Unrebuilt)
+    assert {finding.code for finding in done.findings} == {Code.RESIDUE}
