@@ -7,6 +7,7 @@ the shipped one, the scanner a real clamd, the children are confined; one pool o
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import tempfile
 import threading
@@ -18,13 +19,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.clamd import dated, running_clamd
+from transfer.arrivals import Taking
 from transfer.inspection.clamd import ClamdScanner
 from transfer.inspection.clamd_talk import Address
 from transfer.inspection.scan import Scanners
 from transfer.model.events import EntryRef, Event
 from transfer.model.findings import Reason, Severity
 from transfer.model.identifiers import CampaignId, Sha256
-from transfer.model.states import State
+from transfer.model.states import Held, State
+from transfer.pipeline import Line
 from transfer.policy.rulebook import load_policy
 from transfer.policy.rules import CampaignStanding, Policy
 from transfer.rehearsal import Rehearsal, rehearsal
@@ -83,6 +86,7 @@ class Stations:
         self.past = Database.create(past / "past.sqlite")
         self.blobs = Blobs(past)
         self.blobs.prepare()
+        self._numbers = itertools.count(1)
 
     @contextmanager
     def line(self) -> Iterator[Rehearsal]:
@@ -118,6 +122,39 @@ class Stations:
             removed=told.removed,
             content=made,
         )
+
+    def release(self, path: Path) -> bytes:
+        """Take a file through a line that remembers, as if it had been released; the bytes that left."""
+        campaign, clock, entropy = CampaignId("open-day"), SystemClock(), secrets.token_bytes
+        line = Line(
+            db=self.past,
+            register=self.register,
+            recorder=_NoLog(),
+            blobs=self.blobs,
+            media=self.media,
+            residue=self.residue,
+            scanner=self.scanner,
+            policy=self.policy,
+            standing=lambda _tx, _campaign: CampaignStanding.APPROVED,
+        )
+        taking = Taking(
+            db=self.past,
+            register=self.register,
+            blobs=self.blobs,
+            policy=self.policy,
+            clock=clock,
+            entropy=entropy,
+            reserve=0,
+        )
+        row = Rehearsal(taking=taking, line=line, campaign=campaign, numbers=self._numbers).of(path).row
+        assert row is not None
+        assert row.rebuilt_sha256 is not None, row.reasons
+        with self.past.write() as tx:
+            held = self.register.load(tx, row.item)
+            assert isinstance(held, Held)
+            line.fingerprints.released(tx, row.item, held.rebuilt.examined.fingerprints)
+        with self.blobs.open_clean(Sha256(row.rebuilt_sha256)) as stream:
+            return stream.read()
 
     def judge_all(self, paths: Iterable[Path], *, threads: int = 2) -> Iterator[tuple[Path, Judged]]:
         """What becomes of each, in the order given."""

@@ -91,7 +91,7 @@ def hunt(*, seed: int = 1, seconds: float | None = None, files: str = "", keep: 
     with stations() as running:
         while time.monotonic() < until:
             with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-                written = dict(_written(itertools.islice(source, BATCH if seconds is None else 60), Path(folder)))
+                written = dict(_written(itertools.islice(source, BATCH if seconds is None else 120), Path(folder)))
                 if not written:
                     break
                 made = Path(folder) / "made"
