@@ -23,7 +23,8 @@ pytestmark = [
 ]
 RELEASED = {
     "careless/place.jpg": ".jpg", "careless/words.png": ".png", "careless/comment.gif": ".gif",
-    "careless/exif.webp": ".webp", "careless/place.heic": ".jpg", "careless/place.avif": ".avif", "careless/tagged.mp4": ".mp4",
+    "careless/exif.webp": ".webp", "careless/place.heic": ".jpg", "careless/place.avif": ".avif",
+    "careless/tagged.mp4": ".mp4",
     "careless/tagged.mov": ".mp4", "careless/tagged.webm": ".webm", "careless/invisible.txt": ".txt",
     "careless/colours.srt": ".srt", "careless/notes.vtt": ".vtt",
 }  # fmt: skip
