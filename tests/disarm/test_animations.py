@@ -127,7 +127,7 @@ def test_limits_of_animations(form: Format) -> None:
 def test_an_animation_that_is_stored_turned_is_refused() -> None:
     for form in (Format.PNG, Format.WEBP):
         original = animated(form.name, moving(3), duration=50, exif=samples.exif_block(orientation=6))
-        assert "upright" in str(refusal(original, form).detail["reason"])
+        assert "upright" in str(refusal(original, form).detail["why"])
 
 
 def test_what_stands_behind_a_gif_is_named() -> None:

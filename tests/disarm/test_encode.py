@@ -189,7 +189,7 @@ def test_the_header_stands_in_front() -> None:
 
 def test_a_transparent_film_is_refused_with_a_sentence() -> None:
     original = film("libvpx-vp9", pix="yuva420p", form="webm", sound="")
-    assert "transparent" in str(refusal(original, Format.WEBM, films=Films.ENCODE).detail["reason"])
+    assert "transparent" in str(refusal(original, Format.WEBM, films=Films.ENCODE).detail["why"])
     remade(original, Format.WEBM)
 
 

@@ -34,6 +34,9 @@ from transfer.model.recipe import Films, Recipe
 
 DISK_FULL = "disk-full"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+# Under which name a sentence of ours stands in a finding, so that the policy's rule can say it; a decoder's own words,
+# which may quote the file, are never said.
+_WORDS = {Code.REBUILD_FAILED: "why", Code.UNDECODABLE: "problem"}
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 # What decoders raise for a broken file; anything else is a defect of ours and ends the child.
 _BROKEN = (
@@ -80,7 +83,7 @@ def remake(
     try:
         return _remake(raw, out, form=format, recipe=recipe, limits=limits, picture=picture), ()
     except Refusal as refusal:
-        return None, (_finding(Code(refusal.code), refusal.sentence),)
+        return None, (_finding(Code(refusal.code), refusal.sentence, key=_WORDS.get(Code(refusal.code), "reason")),)
     except OutputFault as fault:
         world = DISK_FULL if fault.errno in _FULL else os.strerror(fault.errno)
         return None, (Finding(code=Code.REBUILD_FAILED, detail={"world": world}),)
@@ -109,6 +112,5 @@ def _remake(
     return facts
 
 
-def _finding(code: Code, reason: str) -> Finding:
-    key = "problem" if code is Code.UNDECODABLE else "reason"  # as inspection calls it, so that one rule can say it
+def _finding(code: Code, reason: str, *, key: str = "reason") -> Finding:
     return Finding(code=code, detail={key: _UNPRINTABLE.sub("?", reason)[:120]})
