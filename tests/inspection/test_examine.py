@@ -172,7 +172,7 @@ def test_a_child_that_is_too_slow_is_this_file_s_fault(child: LeasedChild, blobs
             scanner=Scanners(NoScanner()),
             limits=LIMITS,
             search=Search(marks=MARKS),
-            seconds=0.0,
+            seconds=-1.0,
         )
     assert caught.value.code == Code.SANDBOX_TIMEOUT
 
