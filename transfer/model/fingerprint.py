@@ -70,7 +70,8 @@ class NearCopy:
     def detail(self) -> dict[str, str | int]:
         """As a finding tells it; the share only of what has several frames."""
         frames = {"agreeing": self.agreeing, "frames": self.frames, "share": self.share} if self.frames > 1 else {}
-        return {"item": self.item, "distance": self.distance, "mirrored": int(self.mirrored), **frames}
+        mirrored = {"mirrored": 1} if self.mirrored else {}
+        return {"item": self.item, "distance": self.distance, **mirrored, **frames}
 
 
 def differing_bits(first: str, second: str) -> int:
