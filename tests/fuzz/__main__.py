@@ -60,7 +60,10 @@ def _parsers(targets: list[Target], *, seconds: float, seed: int) -> int:
     wrong = 0
     for target in targets:
         tally = fuzz(target, seconds=seconds, seed=seed, alarm=True)
-        print(f"{target.name:24} {tally.tried:8,} tried {tally.accepted:8,} accepted {len(tally.failures):3} wrong")
+        print(
+            f"{target.name:24} {tally.tried:8,} tried {tally.accepted:8,} accepted {len(tally.failures):3} wrong",
+            flush=True,
+        )
         for failure in tally.failures:
             _keep(failure)
         wrong += len(tally.failures)
