@@ -23,6 +23,9 @@ from transfer.model.media import Format
 
 _BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT
 _THREADS = 2
+# Points of a picture that is encoded with more than 8 bits: x265 takes 1.2 GB for 4K, which a child does not have. The
+# encoder of VP9 that comes with PyAV has 8 bits only.
+_MOST_DEEP = 4_000_000
 _FASTEST = 240  # pictures a second that an encoder is told of
 _RATE = 48_000
 _BITS_A_CHANNEL = 96_000
@@ -49,7 +52,9 @@ class PictureEncoder:
 
     def __init__(self, sink: Any, source: Any, first: Any, target: Format) -> None:
         turn = _turn(first)
-        deep = first.format.components[0].bits > 8 and target is Format.MP4
+        deep = first.format.components[0].bits > 8
+        shallow = deep and (target is Format.WEBM or first.width * first.height > _MOST_DEEP)
+        deep = deep and not shallow
         codec, options = _picture_codec(target, deep=deep)
         wanted = "yuv420p10le" if deep else "yuv420p"
         self._shape = (first.width, first.height, first.format.name)
@@ -60,8 +65,8 @@ class PictureEncoder:
             filters.append(f"crop={width}:{height}:0:0")
         shrunk = (width, height) != (first.width, first.height)
         self.removed = ("a line of points at the edge",) * shrunk
-        if first.format.components[0].bits > 8 and not deep:
-            self.removed += ("depth of more than 8 bits",)  # the encoder of VP9 that comes with PyAV has no more
+        if shallow:
+            self.removed += ("depth of more than 8 bits",)
         filters += turn
         rgb = first.format.is_rgb
         if rgb:
