@@ -157,7 +157,11 @@ def test_open_items_and_who_may_decide_are_carried(turned: Room) -> None:
 
 
 def test_the_old_key_is_gone_and_the_new_one_is_private(turned: Room) -> None:
-    assert sorted(path.name for path in turned.workspace.keys.iterdir()) == ["first-approver.vkey", "log.key", "log.vkey"]
+    assert sorted(path.name for path in turned.workspace.keys.iterdir()) == [
+        "first-approver.vkey",
+        "log.key",
+        "log.vkey",
+    ]
     assert (turned.workspace.keys / LOG_KEY).stat().st_mode & 0o777 == 0o600
     assert load_key(turned.workspace.keys / LOG_KEY).name == THIRD
 
