@@ -81,6 +81,10 @@ def test_what_the_site_says_of_itself(room: Room, tmp_path: Path) -> None:
         assert outcome == "refused"
         assert "CONFIDENTIAL, found in its picture" in said
         assert told(room, tmp_path / "caption.txt")[:2] == ("held", "approval")
+        assert any(
+            check["sentence"] == "Words in pictures can be read."
+            for check in room.call("doctor", "--json").json["checks"]
+        )
         assert "student numbers, 1 found" in told(room, tmp_path / "winner.txt")[2]
     finally:
         policy.write_text(before)
