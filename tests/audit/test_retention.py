@@ -12,12 +12,10 @@ from tests.audit.test_shards import ORIGIN, leaves, turn, turned, verify, vkey_o
 from tests.cli.rooms import Room, call
 from transfer import retention
 from transfer.audit.holds import holds
-from transfer.audit.keys import load_key
 from transfer.audit.shards import archived
 from transfer.errors import NotSo, Tampered
 from transfer.retention import prune, prune_old
 from transfer.store.shards import archives
-from transfer.wiring import LOG_KEY
 
 __all__ = ["turned"]  # the fixture: three shards, made once
 

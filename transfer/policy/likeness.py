@@ -88,6 +88,6 @@ def shown(comparison: Comparison | None) -> list[str]:
         return ["  returns        known by their bytes only; what files look like is not compared"]
     mirrored = ", mirrored too" if comparison.mirrored else ""
     return [
-        f"  returns        near copies of what was released{mirrored}: at most {comparison.distance} of 256 bits differ",
+        f"  returns        near copies of what was released{mirrored}: {comparison.distance} of 256 bits may differ",
         f"                 in {comparison.share} % of the frames whose quality is {comparison.quality} or more",
     ]
