@@ -62,8 +62,6 @@ class Expected:
     rules: tuple[str, ...]
     clauses: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    alike: float = 0  # least signal-to-noise ratio of the rebuilt picture against the original, in dB
-    problem: str = ""  # why it is not so yet
 
     @property
     def key(self) -> str:

@@ -30,7 +30,7 @@ _NAMES = (
     "-rf{0}", "..{0}", "photo{0} ", "a" * 240 + "{0}", "\u202egpj{0}", "line\nbreak{0}", "caf\u00e9{0}", "con{0}",
     "$(id){0}", "%s%n{0}",
 )  # fmt: skip
-_RULES_OF_A_FAULT = {"gateway-failed", "nothing-left-behind"}
+_RULES_OF_A_FAULT = {"gateway-failed"}  # where the second reader refuses what the first wrote, nothing left
 
 
 @dataclass(slots=True, kw_only=True)
