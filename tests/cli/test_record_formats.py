@@ -21,7 +21,7 @@ from transfer.model.states import Kind
 from transfer.release.manifest import parse_manifest
 from transfer.return_guard import messages
 from transfer.return_guard.packets import render_message
-from transfer.sandbox import wire
+from transfer.sandbox import requests
 
 
 def test_audit(room: Room, tmp_path: Path) -> None:
@@ -90,8 +90,10 @@ def test_messages_md_has_every_message() -> None:
     described = {(name, sender): int(kind) for kind, name, sender in packets}
     really = {(one.__name__, sender): kind for sender, kind, one in (*numbered("gateway"), *numbered("guard"))}
     assert described == really
-    requests = re.findall(r"^\| `(\w+)` \| [^|]* \| [^|]* \| [^|]* \|$", text, flags=re.MULTILINE)
-    assert sorted(requests[1:]) == sorted(re.findall(r'case "(\w+)":\n', inspect.getsource(wire.parse_request)))
+    described_requests = re.findall(r"^\| `(\w+)` \| [^|]* \| [^|]* \| [^|]* \|$", text, flags=re.MULTILINE)
+    assert sorted(described_requests[1:]) == sorted(
+        re.findall(r'case "(\w+)":\n', inspect.getsource(requests.parse_request))
+    )
 
 
 def numbered(sender: str) -> list[tuple[str, int, type]]:
