@@ -182,7 +182,7 @@ def test_the_approver_is_told_what_was_there_by_kind_and_number() -> None:
     verdict = decide(evidence(findings=(found(Code.IDENTIFYING_METADATA, **detail),)), UNIVERSITY)
     note = next(reason for reason in verdict.reasons if reason.rule == "identities-go")
     assert note.severity is Severity.NOTE
-    assert note.message.endswith("; names of people: 2; serial numbers: 1; software and computers: 3.")
+    assert note.message.endswith("; names of people: 2; serial numbers: 1; software and computers: 3).")
 
 
 def test_words_in_pictures_are_read_where_the_policy_says_so(tmp_path: Path) -> None:

@@ -263,5 +263,6 @@ def _listed(items: Iterable[str], most: int = 3) -> str:
 
 def _finding(finding: Facts) -> str:
     detail = finding.get("detail") or {}
-    words = ", ".join(str(value) for value in detail.values())
+    # A number alone says nothing; a text mostly does.
+    words = ", ".join(f"{name} {value}" if isinstance(value, int) else str(value) for name, value in detail.items())
     return f"{finding['code']} ({words})" if words else str(finding["code"])
