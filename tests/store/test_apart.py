@@ -27,6 +27,7 @@ def test_one_at_a_time_in_one_process_too(tmp_path: Path) -> None:
             pass
         assert is_busy(path), "asking and being refused gave nothing back"
     assert not is_busy(path)
+    assert path.read_bytes() == b"", "the next holder would be taken for this one until it says who it is"
     with alone(path, Doing.SWITCH):
         pass
 

@@ -154,13 +154,21 @@ def test_a_running_gateway_prunes(room: Room, tmp_path: Path) -> None:
     room.must("audit", "verify")
 
 
+def has_said_so(room: Room, pid: int) -> bool:
+    """Whether this process has written into the lock what it does: it takes it first, so "busy" alone is too early."""
+    try:
+        return f'"pid": {pid},' in room.workspace.records_lock.read_text()
+    except FileNotFoundError:
+        return False
+
+
 def stopped_while_busy(room: Room, *arguments: str | Path, said: Path) -> subprocess.Popen[bytes]:
     """A command of the program, halted in the middle of what must not happen beside another."""
     for _ in range(20):
         command = [sys.executable, "-m", "transfer", *map(str, arguments), "-w", str(room.root)]
         with said.open("wb") as output:
             process = subprocess.Popen(command, env=source_environment(), cwd=TOP, stdout=output, stderr=output)
-        while process.poll() is None and not is_busy(room.workspace.records_lock):
+        while process.poll() is None and not has_said_so(room, process.pid):
             pass
         os.kill(process.pid, signal.SIGSTOP)
         if process.poll() is None and is_busy(room.workspace.records_lock):

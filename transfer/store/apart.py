@@ -60,7 +60,11 @@ def alone(path: Path, doing: Doing, *, patience: float = 0.0, tell: Callable[[st
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             write_all(descriptor, json.dumps({"pid": os.getpid(), "doing": doing.name}).encode())
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)  # so that nobody reads it as what the next one does
     finally:
         os.close(descriptor)  # which gives the lock back
 
