@@ -10,6 +10,7 @@ from __future__ import annotations
 from transfer.inspection.anatomy import MAX_TEXT_BYTES, Anatomy
 from transfer.inspection.boxes import Box, Read, box_tree
 from transfer.inspection.second_files import ARCHIVE_END_BYTES
+from transfer.inspection.structure_elsewhere import check_elsewhere
 from transfer.inspection.structure_items import check_items
 from transfer.inspection.structure_samples import check_samples
 
@@ -52,6 +53,8 @@ def _check(found: Anatomy, read: Read, whole: Box, *, picture: bool) -> None:
     brands = whole.first(b"ftyp")
     if brands is not None and (brands.length < 8 or brands.length % 4 or brands.length > _BRANDS_BYTES):
         found.broken("its list of brands is not as it should be", brands.at)
+    if not found.problems:
+        check_elsewhere(found, read, whole)
     if not found.problems:
         check_samples(found, read, whole)
     if picture and not found.problems:

@@ -83,7 +83,7 @@ def _places(read: Read, meta: Box, held: Box | None) -> dict[int, _Extents]:
     for _ in range(numbers.next(4 if version == 2 else 2)):
         item = numbers.next(4 if version == 2 else 2)
         method = numbers.next(2) & 15 if version in {1, 2} else 0
-        elsewhere = numbers.next(2)
+        numbers.next(2)  # in which file: this one, or `structure_elsewhere` has refused it
         base = numbers.next(base_width)
         extents: _Extents = []
         for _ in range(numbers.next(2)):
@@ -92,7 +92,7 @@ def _places(read: Read, meta: Box, held: Box | None) -> dict[int, _Extents]:
             length = numbers.next(length_width)
             if method == 1 and held is not None:
                 offset += held.start
-            if method in {0, 1} and not elsewhere:
+            if method in {0, 1}:
                 # No length: to the end of what holds it.
                 extents.append((offset, offset + length) if length else (offset, offset))
         places[item] = extents
