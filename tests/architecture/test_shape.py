@@ -33,7 +33,7 @@ DOORS = {
     ),
     "pillow_heif": ("transfer.inspection.decode", "transfer.inspection.probe", "transfer.disarm"),
     "clamav_client": ("transfer.inspection.clamd_talk",),
-    "numpy": ("transfer.inspection.fingerprint", "transfer.inspection.ocr"),
+    "numpy": ("transfer.inspection.fingerprint", "transfer.inspection.ocr", "transfer.graph.quickxor"),
     "rapidocr": ("transfer.inspection.ocr",),
     "cv2": ("transfer.inspection.ocr",),
     "pdqhash": ("transfer.inspection.fingerprint",),
@@ -46,6 +46,13 @@ DOORS = {
     "rich": ("transfer.cli",),
     "sqlalchemy": ("transfer.store",),
     "msgraph": ("transfer.graph",),
+    "msgraph_core": ("transfer.graph",),
+    "kiota_abstractions": ("transfer.graph",),
+    "kiota_http": ("transfer.graph",),
+    "kiota_authentication_azure": ("transfer.graph",),
+    "azure": ("transfer.graph",),
+    "httpx": ("transfer.graph",),
+    "certifi": ("transfer.graph",),
 }
 
 # Only these modules make the types that must be earned.
