@@ -1,0 +1,17 @@
+"""For the tests of what talks to Graph: an emulator of it, in the test's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.graph.emulator.emulator import Emulator
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    """A tenant with nothing in it: `emulator.world` fills it, `emulator.base_url` is where it answers."""
+    with Emulator(tmp_path / "tenant") as running:
+        yield running
