@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.release.rig import sha256_of
 from tests.store.pieces import item_id
-from transfer.errors import Tampered, Unavailable
+from transfer.errors import NotSo, Tampered, TransferError, Unavailable
 from transfer.model.ends import Parcel, Sink
 from transfer.model.identifiers import Sha256
 from transfer.model.media import Format
@@ -19,15 +20,45 @@ from transfer.model.names import safe_name
 from transfer.model.states import CleanBlob
 
 
+def _it_does() -> None:
+    """The approval stands."""
+
+
 def unsafe_parcel(
-    content: BinaryIO, sha256: Sha256, size: int, *, name: str = "photo.jpg", temporary: str = "part-1.tmp"
+    content: BinaryIO,
+    sha256: Sha256,
+    size: int,
+    *,
+    name: str = "photo.jpg",
+    temporary: str = "part-1.tmp",
+    still_stands: Callable[[], None] = _it_does,
 ) -> Parcel:
     clean = CleanBlob(sha256=sha256, size=size, format=Format.JPEG)
-    return Parcel(item=item_id(1), clean=clean, name=safe_name(name), temporary=safe_name(temporary), content=content)
+    return Parcel(
+        item=item_id(1),
+        clean=clean,
+        name=safe_name(name),
+        temporary=safe_name(temporary),
+        content=content,
+        still_stands=still_stands,
+    )
 
 
-def parcel_of(content: bytes, *, name: str = "photo.jpg", temporary: str = "part-1.tmp") -> Parcel:
-    return unsafe_parcel(io.BytesIO(content), sha256_of(content), len(content), name=name, temporary=temporary)
+def parcel_of(
+    content: bytes,
+    *,
+    name: str = "photo.jpg",
+    temporary: str = "part-1.tmp",
+    still_stands: Callable[[], None] = _it_does,
+) -> Parcel:
+    return unsafe_parcel(
+        io.BytesIO(content),
+        sha256_of(content),
+        len(content),
+        name=name,
+        temporary=temporary,
+        still_stands=still_stands,
+    )
 
 
 class SinkContract:
@@ -75,6 +106,34 @@ class SinkContract:
         with pytest.raises(Unavailable):
             self.sink(tmp_path).put(unsafe_parcel(Failing(b"approved"), sha256_of(b"approved"), 8))
         assert self.everything(tmp_path) == {}
+
+    @pytest.mark.parametrize("word", [NotSo("It was withdrawn."), Unavailable("Releasing is paused.")])
+    def test_the_approval_is_asked_for_when_all_was_read_and_nothing_shows(
+        self, tmp_path: Path, word: TransferError
+    ) -> None:
+        content = os.urandom(3_000_001)
+        stream = io.BytesIO(content)
+        asked = []
+
+        def ended() -> None:
+            asked.append((stream.tell(), "photo.jpg" in self.everything(tmp_path)))
+            raise word
+
+        with pytest.raises(type(word)) as raised:
+            self.sink(tmp_path).put(unsafe_parcel(stream, sha256_of(content), len(content), still_stands=ended))
+        assert raised.value is word
+        assert asked == [(len(content), False)]
+        assert self.everything(tmp_path) == {}
+        self.sink(tmp_path).put(parcel_of(content))
+        assert self.everything(tmp_path) == {"photo.jpg": content}
+
+    def test_it_is_not_asked_about_bytes_that_are_not_the_approved(self, tmp_path: Path) -> None:
+        def never() -> None:
+            pytest.fail("asked about bytes that will not be published")
+
+        parcel = unsafe_parcel(io.BytesIO(b"Approved"), sha256_of(b"approved"), 8, still_stands=never)
+        with pytest.raises(Tampered):
+            self.sink(tmp_path).put(parcel)
 
     @pytest.mark.parametrize("chunk", [0, 1, 2])
     def test_killed_while_writing_it_has_no_final_name_and_the_next_put_succeeds(

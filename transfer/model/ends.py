@@ -7,7 +7,7 @@ has no way to hand its content over. A Sentry is told what to expect there befor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
@@ -56,6 +56,8 @@ class Parcel:
     """Approved bytes with the names they will have; made only by `release.parcel`.
 
     `content` reads the clean blob. The sink hashes what it writes and refuses to publish anything but `clean.sha256`.
+    `still_stands` is asked by the sink when all bytes are there and before they can be seen: it raises NotSo if the
+    approval stands no longer, Unavailable while releasing is paused, and nothing may appear then.
     """
 
     item: ItemId
@@ -63,13 +65,15 @@ class Parcel:
     name: SafeName
     temporary: SafeName
     content: BinaryIO
+    still_stands: Callable[[], None]
 
 
 class Sink(Protocol):
     """The device's side, as seen from ours: write-only."""
 
     def put(self, parcel: Parcel) -> Receipt:
-        """Make the parcel durable under its name, never replacing another. Raises Unavailable or Tampered."""
+        """Make the parcel durable under its name, never replacing another. Raises Unavailable or Tampered, and what
+        `still_stands` raises; nothing stands under the name then."""
         ...
 
 

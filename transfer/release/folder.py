@@ -10,6 +10,7 @@ Expected system calls of `FolderSink.put`:
     unlinkat(folder, temporary)                     a leftover of a crash, if any
     openat(folder, temporary, O_CREAT|O_EXCL|O_WRONLY|O_NOFOLLOW)
     write …; fsync(temporary)                       after a crash here: a temporary, which the next put removes
+    (the approval is asked for once more)
     renameat2(folder, temporary, folder, name, RENAME_NOREPLACE)
     fsync(folder)                                   after this: the file, under its one name, whole
 """
@@ -46,7 +47,7 @@ class FolderSink:
 
     def put(self, parcel: Parcel) -> Receipt:
         """Makes the parcel durable under its name. Raises Unavailable (nothing is there then, or the whole file under
-        its name), Tampered if the content is not what was approved."""
+        its name), Tampered if the content is not what was approved, and what the parcel's `still_stands` raises."""
         with world_errors("writing to the release folder"), open_folder(self._folder) as folder:
             with _temporary(folder, parcel.temporary) as descriptor:
                 sha256, size = _copy(parcel.content, descriptor, limit=parcel.clean.size)
@@ -57,6 +58,7 @@ class FolderSink:
                         clauses=("G5", "G6"),
                     )
                 os.fsync(descriptor)
+                parcel.still_stands()  # writing may have taken minutes; from the next line on the device can see it
                 at = self._clock.now()  # not later than the name: what is found under it before was not ours
                 _publish(folder, parcel)
                 _require_same(folder, parcel.name, descriptor)

@@ -6,6 +6,7 @@ approved digest; the sink hashes what it writes and publishes nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from transfer.errors import Tampered
@@ -40,7 +41,7 @@ def temporary_name(entropy: bytes) -> SafeName:
     return safe_name(f"part-{entropy.hex()}.tmp")
 
 
-def make_parcel(approved: Approved, *, row: ReleaseRow, content: BinaryIO) -> Parcel:
+def make_parcel(approved: Approved, *, row: ReleaseRow, content: BinaryIO, still_stands: Callable[[], None]) -> Parcel:
     """The parcel of a recorded release. Raises Tampered if what was recorded is not what was approved."""
     clean = approved_clean(approved)
     if (row.item, row.sha256, row.size) != (approved_item(approved), clean.sha256, clean.size):
@@ -55,4 +56,5 @@ def make_parcel(approved: Approved, *, row: ReleaseRow, content: BinaryIO) -> Pa
         name=row.name,
         temporary=row.temporary,
         content=content,
+        still_stands=still_stands,
     )

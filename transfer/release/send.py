@@ -2,7 +2,8 @@
 
     1  the intention, with names and digest, is durable in the log          after a crash here: sent again, same names
     2  the live guard has acknowledged that it will come
-    3  temporary name, fsync, rename, fsync of the folder                   after a crash here: the guard vouches for it
+    3  all bytes are there, under a temporary name or in an upload that
+       nobody sees; the approval is asked for once more; the commit         after a crash here: the guard vouches for it
     4  the release is durable in the log
     5  the guard is told that it stands                                     after a crash here: its next list says so
 
@@ -12,9 +13,12 @@ under the same name. An item has one release for ever.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from transfer.errors import NotSo
 from transfer.model.events import Event, EventName, FileFact, Json
-from transfer.model.identifiers import DeviceId, Sha256
+from transfer.model.identifiers import DeviceId, ItemId, Sha256
 from transfer.model.media import Family
 from transfer.model.names import SafeName
 from transfer.model.states import Approved, Receipt, Released, State
@@ -27,21 +31,23 @@ from transfer.release.parcel import (
     temporary_name,
     wanted_name,
 )
-from transfer.store.database import WriteTx
+from transfer.store.database import ReadTx, WriteTx
 from transfer.store.releases import ReleaseRow, ReleaseState
 
 
 def send(approved: Approved, *, dispatch: Dispatch, device: DeviceId) -> Released:
     """Puts approved bytes on the device's side; returns once that is in the log.
 
-    The approval is checked once more in the transaction that records the releasing. Raises Unavailable (paused, no
-    live guard, disk full: try again later), NotSo (not approved any more, or released already), Tampered (the bytes are
-    not the approved ones). The manifest is the caller's to renew.
+    The approval is checked in the transaction that records the releasing, and by the sink once more before its commit.
+    Raises Unavailable (paused, no live guard, disk full: try again later), NotSo (not approved any more, or released
+    already), Tampered (the bytes are not the approved ones). The manifest is the caller's to renew.
     """
     row, resumed = _intend(approved, dispatch, device)
     expectation = expectation_of(row)
     dispatch.lookout.expect(expectation)
-    receipt = _deliver(approved, row, dispatch, may_be_there=resumed)
+    receipt = _deliver(
+        approved, row, dispatch, may_be_there=resumed, still_stands=partial(_require_approved, approved, dispatch)
+    )
     _confirm(approved, row, receipt, dispatch)
     dispatch.lookout.placed(expectation)
     return Released(approved=approved, receipt=receipt, device=row.device, number=row.number)
@@ -60,7 +66,7 @@ def restore(approved: Approved, *, dispatch: Dispatch) -> None:
         raise NotSo(f"The release of {item} is not one that has to be restored.")
     expectation = expectation_of(row)
     dispatch.lookout.expect(expectation)
-    _deliver(approved, row, dispatch, may_be_there=True)
+    _deliver(approved, row, dispatch, may_be_there=True, still_stands=partial(_require_altered, item, dispatch))
     # A crash here: it is there, and the same steps find it so.
     event = Event(
         name=EventName.RELEASE_RESTORED,
@@ -77,11 +83,7 @@ def _intend(approved: Approved, dispatch: Dispatch, device: DeviceId) -> tuple[R
     """The recorded release, and whether it was recorded before: then a crash may have come after the rename."""
     item = approved_item(approved)
     with dispatch.database.write() as tx:
-        dispatch.releases.require_open(tx)
-        state = dispatch.register.row(tx, item).state
-        if state is not State.APPROVED:
-            raise NotSo(f"Item {item} is {state.value}; only an approved one can be released.")
-        dispatch.stands(tx, approved)  # a withdrawal may have been handed in since it was confirmed
+        _require_still_approved(tx, approved, dispatch)
         found = dispatch.releases.find(tx, item)
         if found is None:
             _intend_first(tx, approved, dispatch, device)
@@ -114,13 +116,39 @@ def _intend_first(tx: WriteTx, approved: Approved, dispatch: Dispatch, device: D
     )
 
 
-def _deliver(approved: Approved, row: ReleaseRow, dispatch: Dispatch, *, may_be_there: bool) -> Receipt:
+def _deliver(
+    approved: Approved, row: ReleaseRow, dispatch: Dispatch, *, may_be_there: bool, still_stands: Callable[[], None]
+) -> Receipt:
     if may_be_there and dispatch.lookout.is_present(row.name) == row.sha256:
         # The rename was done before a crash. Where it was a link and an unlink, the temporary may still be there.
         dispatch.recaller.recall(row.temporary)
         return Receipt(name=row.name, sha256=row.sha256, size=row.size, at=dispatch.clock.now())
     with dispatch.blobs.open_clean(row.sha256) as content:
-        return dispatch.sink.put(make_parcel(approved, row=row, content=content))
+        return dispatch.sink.put(make_parcel(approved, row=row, content=content, still_stands=still_stands))
+
+
+def _require_approved(approved: Approved, dispatch: Dispatch) -> None:
+    """Asked by the sink when all that is left is to make the bytes visible. Raises NotSo, Unavailable."""
+    with dispatch.database.read() as tx:
+        _require_still_approved(tx, approved, dispatch)
+
+
+def _require_still_approved(tx: ReadTx, approved: Approved, dispatch: Dispatch) -> None:
+    item = approved_item(approved)
+    dispatch.releases.require_open(tx)
+    state = dispatch.register.row(tx, item).state
+    if state is not State.APPROVED:
+        raise NotSo(f"Item {item} is {state.value}; only an approved one can be released.")
+    dispatch.stands(tx, approved)  # a withdrawal may have been handed in since it was confirmed
+
+
+def _require_altered(item: ItemId, dispatch: Dispatch) -> None:
+    """The same question for a file that is put again. Raises NotSo, Unavailable."""
+    with dispatch.database.read() as tx:
+        dispatch.releases.require_open(tx)
+        row = dispatch.releases.find(tx, item)
+    if row is None or row.state is not ReleaseState.ALTERED:
+        raise NotSo(f"The release of {item} is not one that has to be restored.")
 
 
 def _confirm(approved: Approved, row: ReleaseRow, receipt: Receipt, dispatch: Dispatch) -> None:

@@ -9,4 +9,5 @@ from transfer.model.states import RawBlob
 
 
 def release_the_original(item: ItemId, raw: RawBlob, name: SafeName) -> Parcel:
-    return Parcel(item=item, clean=raw, name=name, temporary=name, content=BytesIO())  # refused
+    content, ask = BytesIO(), lambda: None
+    return Parcel(item=item, clean=raw, name=name, temporary=name, content=content, still_stands=ask)  # refused
