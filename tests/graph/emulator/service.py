@@ -90,6 +90,7 @@ class Service:
         """A request to the content host, which wants no token and reports one that comes."""
         if "authorization" in request.headers:
             self.access.count("leaked_authorization", 1, token="")
+        if "authorization" in request.headers and self.tree.switch("refuse_authorization"):
             raise Problem(401, "The Authorization header must not be sent to this address.")
         if request.path.startswith("/download/") and request.method == "GET":
             return self.content.download(request.path, request.headers)

@@ -34,7 +34,9 @@ DEFAULTS: dict[str, Any] = {
     "empty_files_have_a_hash": False,
     "simple_limit": 250_000_000,  # bytes that a simple PUT may have
     "partial_files": True,  # a simple PUT that is cut off leaves what came
+    "refuse_authorization": True,  # 401 for a token sent to a download or upload address; False: it is only counted
     # upload sessions
+    "early_conflict": False,  # a name that is taken is refused with 409 when the session begins, not only at its end
     "session_life": 900.0,  # seconds; every fragment begins them anew
     "ranges": "open",  # nextExpectedRanges as "a-" or, with "closed", as "a-b"
     # what the service does to files by itself

@@ -101,6 +101,9 @@ class Uploads:
         behaviour = str(wishes.get(_BEHAVIOUR, "replace" if standing is not None else "fail"))
         name = str(wishes.get("name", name))
         check_name(name)
+        taken = self.tree.child(folder, name) if self.tree.switch("early_conflict") and behaviour == "fail" else None
+        if taken is not None:
+            raise Problem(409, "An item with the same name already exists in the parent folder.")
         self._require_room(folder.drive, int(wishes.get("fileSize") or 0))
         identifier = secrets.token_urlsafe(24)
         expires = self.tree.now() + float(self.tree.switch("session_life"))
