@@ -52,7 +52,8 @@ def mutants_of(key: str, content: bytes, chance: random.Random) -> Iterator[tupl
         if form.suffixes[0] != suffix:
             yield "called", f"renamed{form.suffixes[0]}", content
     for pattern in _NAMES[:: few if few == 1 else 5]:
-        yield "named", pattern.format(suffix), content
+        called = pattern.format(suffix)
+        yield "named", called if called != ".." else "..dots", content
     for number in range(1, CUTS + 1, few):
         yield "cut", f"cut{suffix}", content[: len(content) * number // (CUTS + 1)]
     for _ in range(FLIPS // few if content else 0):
