@@ -198,37 +198,42 @@ def work_with(hands: Hands) -> Work:
             if not message:
                 return
             try:
-                reply = _answer(hands, message, descriptors)
+                answer, gave_up = _answer(hands, message, descriptors)
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
-            if reply is not None:
-                os.write(link.fileno(), render_reply(reply))
-            if isinstance(reply, GaveUp):
+            if answer:
+                os.write(link.fileno(), answer)
+            if gave_up:
                 return
 
     return work
 
 
-def _answer(hands: Hands, message: bytes, descriptors: list[int]) -> Reply | None:
-    """A failure of any kind becomes a reply that says so; the file does not pass."""
+def _answer(hands: Hands, message: bytes, descriptors: list[int]) -> tuple[bytes, bool]:
+    """The reply's bytes, empty where there is none, and whether the child gave up.
+
+    A failure of any kind, also one to say it, becomes a reply that says so; the file does not pass.
+    """
     try:
         request = parse_request(message)
         if len(descriptors) != DESCRIPTORS[type(request)]:
-            return GaveUp(failure=Failure.DEFECT, detail="a request with another number of descriptors")
+            return _gave_up(Failure.DEFECT, "a request with another number of descriptors")
         reply = hands.answer(request, descriptors)
-        if reply is not None:
-            render_reply(reply)  # raises here, where it becomes a reply
+        return b"" if reply is None else render_reply(reply), False
     except MemoryError:
         hands.kept.forget()
-        return GaveUp(failure=Failure.MEMORY, detail="no more memory")
+        return _gave_up(Failure.MEMORY, "no more memory")
     except OSError as error:
         if error.errno == errno.ENOMEM:
-            return GaveUp(failure=Failure.MEMORY, detail="no more memory")
-        return GaveUp(failure=Failure.DEFECT, detail=_where(error))
+            return _gave_up(Failure.MEMORY, "no more memory")
+        return _gave_up(Failure.DEFECT, _where(error))
     except Exception as error:  # noqa: BLE001 - the decoders may raise anything
-        return GaveUp(failure=Failure.DEFECT, detail=_where(error))
-    return reply
+        return _gave_up(Failure.DEFECT, _where(error))
+
+
+def _gave_up(failure: Failure, detail: str) -> tuple[bytes, bool]:
+    return render_reply(GaveUp(failure=failure, detail=detail)), True
 
 
 def _where(error: Exception) -> str:

@@ -68,10 +68,14 @@ def _members(value: object, depth: int) -> object:
     if depth == 0:
         raise Misuse(f"A log entry may be nested {MAX_DEPTH} deep, not deeper.")
     if isinstance(value, dict | Mapping):
-        for key in value:
+        plain: dict[str, object] = {}
+        for key, member in value.items():
             if not isinstance(key, str) or not key.isascii():
                 raise Misuse(f"A key in a log entry must be ASCII text, not {str(key)[:40]!a}.")
-        return {key: _plain(member, depth - 1) for key, member in value.items()}
+            # Most members are plain already: every entry of the log passes here, and a call costs more than the look.
+            easy = type(member) is str and member.isascii()
+            plain[key] = member if easy else _plain(member, depth - 1)
+        return plain
     if isinstance(value, list | tuple | Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_plain(member, depth - 1) for member in value]
     raise Misuse(f"A log entry cannot hold a {type(value).__name__}.")

@@ -12,7 +12,7 @@ lower case counts in any case; one in CAPITALS counts in capitals only («a secr
 from __future__ import annotations
 
 import unicodedata
-from functools import cache
+from functools import lru_cache
 
 MAX_TEXT = 1_000_000  # characters of one text that are searched
 
@@ -31,13 +31,22 @@ def find_marks(untrusted: str, marks: tuple[str, ...], *, names: bool = False) -
         return ()
     as_spelled = f" {_words(untrusted[:MAX_TEXT])} "
     any_case = as_spelled.casefold()
-    found: list[str] = []
-    for mark in marks:
-        words = _words_of_mark(mark)
-        loose = names or mark != mark.upper()
-        if words and _stands_in(words.casefold() if loose else words, any_case if loose else as_spelled):
-            found.append(mark)
+    found = [
+        mark
+        for mark, words, loose in _prepared(marks, names)
+        if words in (text := any_case if loose else as_spelled) and _stands_in(words, text)
+    ]
     return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=16)  # a policy's marks, for names and for texts
+def _prepared(marks: tuple[str, ...], names: bool) -> tuple[tuple[str, str, bool], ...]:
+    """Each mark with the words to be looked for, and whether they count in any case; without those that have none."""
+    loose = ((mark, names or mark != mark.upper()) for mark in marks)
+    spelled = ((mark, _words(mark).strip(), any_case) for mark, any_case in loose)
+    return tuple(
+        (mark, words.casefold() if any_case else words, any_case) for mark, words, any_case in spelled if words
+    )
 
 
 def _words(text: str) -> str:
@@ -59,11 +68,6 @@ def _is_unread(character: str) -> bool:
     if character.isspace():
         return False
     return unicodedata.category(character) in _UNREAD or ord(character) in _INVISIBLE_LETTERS
-
-
-@cache
-def _words_of_mark(mark: str) -> str:
-    return _words(mark).strip()
 
 
 def _stands_in(words: str, text: str) -> bool:

@@ -60,8 +60,9 @@ class SafeName:
 def safe_name(untrusted: bytes | str) -> SafeName:
     """The safe form of a sender's file name; never fails, and gives a safe name back unchanged."""
     text = untrusted.decode("utf-8", "replace") if isinstance(untrusted, bytes) else _replace_surrogates(untrusted)
-    # Normalised after the invisible characters are gone: what they kept apart may compose.
-    text = unicodedata.normalize("NFC", "".join(_safe_character(character) for character in text))
+    if not _is_plain(text):
+        # Normalised after the invisible characters are gone: what they kept apart may compose.
+        text = unicodedata.normalize("NFC", "".join(_safe_character(character) for character in text))
     text = _SPACES.sub(" ", _FORBIDDEN.sub("_", text))
     return _fit(*_split(text.lstrip(".-~ ").rstrip(". ")))
 
@@ -75,7 +76,7 @@ def parse_safe_name(text: str) -> SafeName:
 def _is_safe(text: str) -> bool:
     return (
         0 < len(text) <= MAX_CHARACTERS
-        and all(_safe_character(character) == character for character in text)
+        and (_is_plain(text) or all(_safe_character(character) == character for character in text))
         and not _FORBIDDEN.search(text)
         and text == unicodedata.normalize("NFC", text)
         and len(text.encode()) <= MAX_BYTES
@@ -85,6 +86,11 @@ def _is_safe(text: str) -> bool:
         and not _split(text)[0].endswith(" ")
         and not _RESERVED.match(text)
     )
+
+
+def _is_plain(text: str) -> bool:
+    """Whether no single character needs a look: most names are ASCII."""
+    return text.isascii() and text.isprintable()
 
 
 def _safe_character(character: str) -> str:

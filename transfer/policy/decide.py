@@ -109,8 +109,14 @@ def decide(evidence: Evidence, policy: Policy) -> Verdict:
         reasons=tuple(reasons),
         policy_name=policy.name,
         policy_sha256=policy.sha256,
-        reviews=() if refused else tuple(code for code in Code if any(_to_review(word, code) for word in words)),
+        reviews=() if refused else _reviews(words),
     )
+
+
+def _reviews(words: list[_Word]) -> tuple[Code, ...]:
+    """What a person has to clear, in the order in which the codes are declared."""
+    found = {word.code for word in words if _to_review(word, word.code)}
+    return tuple(code for code in Code if code in found) if found else ()
 
 
 def _to_review(word: _Word, code: Code) -> bool:

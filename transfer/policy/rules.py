@@ -197,9 +197,11 @@ class Policy:
     text: str = ""
     sha256: str = ""
     _by_code: Mapping[Code, Rule] = field(init=False, repr=False, compare=False)
+    _search: Search = field(init=False, repr=False, compare=False)  # put together once: every file is searched
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_code", {code: rule for rule in self.rules for code in rule.on})
+        object.__setattr__(self, "_search", self._put_together())
 
     def rule_for(self, code: Code) -> Rule | None:
         """The rule that names this code, if any does."""
@@ -213,16 +215,19 @@ class Policy:
     @property
     def marks(self) -> tuple[str, ...]:
         """All markings for `model.marks`: in lower case those that count in any case, in capitals the others."""
-        return (
-            *(mark.lower() for mark in self.markings.any_case),
-            *(mark.upper() for mark in self.markings.capitals),
-        )
+        return self._search.marks
 
     @property
     def search(self) -> Search:
         """Everything that is looked for in names, texts and metadata."""
+        return self._search
+
+    def _put_together(self) -> Search:
         return Search(
-            marks=self.marks,
+            marks=(
+                *(mark.lower() for mark in self.markings.any_case),
+                *(mark.upper() for mark in self.markings.capitals),
+            ),
             labels=self.labels,
             personal=self.personal.kinds,
             regions=self.personal.regions,

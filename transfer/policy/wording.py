@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format
@@ -75,10 +77,11 @@ def fill(template: str, detail: Mapping[str, str | int], known: Mapping[str, str
     return _filled(_BRACKET.sub(bracket, template), detail, known)
 
 
-def limit_words(limits: MediaLimits, formats: tuple[Format, ...]) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def limit_words(limits: MediaLimits, formats: tuple[Format, ...]) -> Mapping[str, str]:
     """What `{limit_…}` and `{formats}` stand for under this policy."""
     suffixes = [format_.suffixes[0].removeprefix(".") for format_ in formats]
-    return {
+    words = {
         "limit_image": say_bytes(limits.image_bytes),
         "limit_video": say_bytes(limits.video_bytes),
         "limit_text": say_bytes(limits.text_bytes),
@@ -90,6 +93,7 @@ def limit_words(limits: MediaLimits, formats: tuple[Format, ...]) -> dict[str, s
         "limit_characters": f"{limits.characters:,}",
         "formats": ", ".join(suffixes),
     }
+    return MappingProxyType(words)
 
 
 def say_bytes(number: int) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import lru_cache
 
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format
@@ -93,6 +94,7 @@ class Rest:
 
 Request = ExamineRequest | RebuildRequest | ResidueRequest | SheetRequest | ScanRequest | Rest
 
+_REMEMBERED = 32  # messages: of a thousand pictures all are asked about in the same words
 _LIMIT_NAMES = tuple(sorted(each.name for each in fields(MediaLimits)))
 DESCRIPTORS: Mapping[type[Request], int] = {
     ExamineRequest: 1,
@@ -104,6 +106,7 @@ DESCRIPTORS: Mapping[type[Request], int] = {
 }
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def render_request(request: Request) -> bytes:
     """Raises Malformed if the request is larger than a message may be."""
     match request:
@@ -141,6 +144,7 @@ def render_request(request: Request) -> bytes:
     return message
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_request(message: bytes) -> Request:
     """The inverse of `render_request`. Raises Malformed."""
     body = parse_object(message, maximum=MAX_MESSAGE)
