@@ -9,6 +9,7 @@
     ├── NoRoom            507
     ├── Denied            401, 403: the right is missing, or the sign-in
     ├── MalwareBlocked    403: the service itself found malware
+    ├── Unreached         no answer came, or it broke off
     ├── Unreadable        an answer that is not what the protocol says
     └── NotListed         a request of ours that this client may not make; nothing was sent
 
@@ -86,6 +87,10 @@ class Denied(GraphFault):
 
 class MalwareBlocked(GraphFault):
     """The service found malware in the item and does not hand it out."""
+
+
+class Unreached(GraphFault):
+    """No answer came, or it broke off before its end."""
 
 
 class Unreadable(GraphFault):
