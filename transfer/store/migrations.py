@@ -24,6 +24,7 @@ from transfer.store.fingerprint_tables import create_fingerprint_tables
 from transfer.store.journal_tags import create_and_fill
 from transfer.store.lock import holds, who_holds
 from transfer.store.notice_table import create_notice_table
+from transfer.store.onedrive_tables import create_onedrive_release_tables
 from transfer.store.schema import META, SCHEMA_VERSION
 
 Step = Callable[[Connection], None]
@@ -46,7 +47,12 @@ def _to_3(connection: Connection) -> None:
     create_fingerprint_tables(connection)
 
 
-STEPS: Mapping[int, Step] = {1: _to_2, 2: _to_3}
+def _to_4(connection: Connection) -> None:
+    """The device's side can be a folder in OneDrive: uploads under way, and what stands there by our hand."""
+    create_onedrive_release_tables(connection)
+
+
+STEPS: Mapping[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4}
 """From each version to the next. A step makes its own tables, and none that a later step makes."""
 
 

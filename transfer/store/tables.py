@@ -11,6 +11,7 @@ from transfer.store import (
     items,
     journal_tables,
     notice_table,
+    onedrive_tables,
     release_tables,
     schema,
 )
@@ -25,6 +26,7 @@ MODULES = (
     erasure_table,
     notice_table,
     fingerprint_tables,
+    onedrive_tables,
 )
 
 
