@@ -29,7 +29,8 @@ CREATE INDEX IF NOT EXISTS changes ON items (drive, change);
 CREATE TABLE IF NOT EXISTS versions (
     drive TEXT, item TEXT, number INTEGER, size INTEGER, content TEXT, modified_by TEXT, modified_at REAL,
     PRIMARY KEY (drive, item, number));
-CREATE TABLE IF NOT EXISTS departures (drive TEXT, item TEXT, parent TEXT, change INTEGER, changed_at REAL);
+CREATE TABLE IF NOT EXISTS departures (drive TEXT, item TEXT, left TEXT, change INTEGER);
+CREATE INDEX IF NOT EXISTS left_from ON departures (drive, left);
 CREATE TABLE IF NOT EXISTS permissions (
     id TEXT PRIMARY KEY, drive TEXT, item TEXT, body TEXT, identities TEXT, roles TEXT);
 CREATE TABLE IF NOT EXISTS members (parent TEXT, body TEXT);

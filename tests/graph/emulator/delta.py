@@ -30,7 +30,8 @@ _BELOW = (
 class Token:
     """Changes above `since`, up to `until` (0: not begun), those after `place` in the order of this enumeration.
 
-    `again` are items that are told a second time, `empty` says that the empty page before this one was given.
+    `again` are items that are told a second time, `empty` says that the empty page before this one was given. `select`
+    and `top` are what was asked for at the beginning; links carry them on. Tokens of another era are gone.
     """
 
     since: int = 0
@@ -38,6 +39,9 @@ class Token:
     place: int = -1
     again: tuple[str, ...] = ()
     empty: bool = False
+    select: str = ""
+    top: int = 0
+    era: int = 0
 
     def text(self) -> str:
         """Opaque to clients."""
@@ -60,17 +64,18 @@ class Feed:
         self.tree, self.folder = tree, folder
         self.whole = folder.parent is None
 
-    def page(self, text: str | None, *, top: int | None, exclude_parents: bool) -> Json:
+    def page(self, text: str | None, *, select: str, top: int, exclude_parents: bool) -> Json:
         """One page of the feed. `text` is the token of the link, `latest`, a time, or None for everything."""
         if not self.whole and not self.tree.switch("delta_folder"):
             raise Problem(501, "view.delta can only be called on the root.", code="notSupported")
         token = self._begun(text)
+        token = replace(token, select=select or token.select, top=top or token.top, era=self.tree.switch("delta_era"))
         if token.since == token.until:
             return self._last([], token)
         chance = random.Random(f"{self.tree.switch('seed')}:{token.until}:{token.place}")
         if not token.empty and chance.random() < self.tree.switch("delta_empty_pages"):
             return self._on([], replace(token, empty=True))
-        size = top or int(self.tree.switch("page_size"))
+        size = token.top or int(self.tree.switch("page_size"))
         rows = self._rows(token, size + 1)
         told = [shapes.change(self.tree, self.tree.item(self.folder.drive, id_, deleted=True)) for id_ in token.again]
         told += [self._told(item) for _, item in rows[:size]]
@@ -91,8 +96,9 @@ class Feed:
         if text[:4].isdigit() and text[4:5] == "-":
             return Token(since=self._at(text), until=latest)
         token = token_of(text)
-        if token.since < self.tree.switch("delta_oldest") and (token.since or token.place >= 0):
-            location = self._link(Token(until=latest))
+        if token.era != self.tree.switch("delta_era"):
+            era = self.tree.switch("delta_era")
+            location = self._link(Token(until=latest, select=token.select, top=token.top, era=era))
             code = self.tree.switch("delta_gone_code")
             raise Problem(410, "The delta token is no longer valid.", code=code, headers={"Location": location})
         return token if token.until else replace(token, until=max(latest, token.since))
@@ -126,7 +132,7 @@ class Feed:
             with_ = _BELOW.replace("?", "?6", 1).replace("drive = ?)", "drive = ?1)")
             inside = f"(({inside}) OR (entered > ?2 AND entered <= ?3 AND change <= ?3))"
             place = place.replace("change", "max(change, entered)")
-            left = "SELECT item FROM departures WHERE drive = ?1 AND change <= ?3 AND ?2 > 0 AND parent IN down"
+            left = "SELECT item FROM departures WHERE drive = ?1 AND change <= ?3 AND ?2 > 0 AND left = ?6"
             within = f"AND (id IN down OR id IN ({left}))"
             values = (*values, self.folder.id)
         if not token.since:
@@ -171,10 +177,13 @@ class Feed:
         return self._document(told, "@odata.nextLink", token)
 
     def _last(self, told: list[Json], token: Token) -> Json:
-        return self._document(told, "@odata.deltaLink", Token(since=token.until))
+        ended = Token(since=token.until, select=token.select, top=token.top, era=token.era)
+        return self._document(told, "@odata.deltaLink", ended)
 
     def _document(self, told: list[Json], key: str, token: Token) -> Json:
         context = f"{self.tree.switch('base')}/v1.0/$metadata#Collection(driveItem)"
+        if token.select:
+            told = [shapes.selected(entry, f"{token.select},id,deleted,root") for entry in told]
         return {"@odata.context": context, key: self._link(token), "value": told}
 
     def _link(self, token: Token) -> str:

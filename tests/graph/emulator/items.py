@@ -220,19 +220,19 @@ class Tree:
         check_name(name)
         if item.id in {folder.id, *(above.id for above in self.ancestors(folder))}:
             raise Problem(400, "A folder cannot be moved into itself.")
-        by = _set(actor)
+        by, left = _set(actor), [above.id for above in self.ancestors(item)]
         with self.database.transaction():
             moved = self.update(item, parent=folder.id, name=name, modified_by=by, modified_at=self.now())
             if folder.id != item.parent:
-                for row in self.below(item):
+                for identifier in self.below(item):
                     self.database.run(
                         "UPDATE items SET entered = ?, changed_at = ? WHERE drive = ? AND id = ?",
-                        *(moved.change, self.now(), item.drive, row),
+                        *(moved.change, self.now(), item.drive, identifier),
                     )
-                    self.database.run(
-                        "INSERT INTO departures VALUES (?, ?, ?, ?, ?)",
-                        *(item.drive, row, item.parent, moved.change, self.now()),
-                    )
+                    for place in left:
+                        self.database.run(
+                            "INSERT INTO departures VALUES (?, ?, ?, ?)", item.drive, identifier, place, moved.change
+                        )
             return moved
 
     def remove(self, item: Item) -> None:

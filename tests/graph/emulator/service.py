@@ -150,13 +150,10 @@ class Service:
 
     def _delta(self, request: Request, item: Item) -> Answer:
         token = request.route.argument or request.query.get("token")
-        top = int(request.query["$top"]) if request.query.get("$top", "").isdigit() else None
+        top = int(request.query["$top"]) if request.query.get("$top", "").isdigit() else 0
         exclude = "deltaexcludeparent" in request.headers
-        document = Feed(self.tree, item).page(token, top=top, exclude_parents=exclude)
-        if "$select" in request.query:
-            keep = f"{request.query['$select']},id,deleted,root"
-            document["value"] = [shapes.selected(entry, keep) for entry in document["value"]]
-        return json_answer(document)
+        select = request.query.get("$select", "")
+        return json_answer(Feed(self.tree, item).page(token, select=select, top=top, exclude_parents=exclude))
 
     def _content(self, request: Request, item: Item) -> Answer:
         return self.content.redirected(item, request.token, request.headers)

@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "delta_parents": True,  # the ancestors of what changed are told too
     "delta_bogus_hash": True,  # deleted items carry a hash of zeros
     "delta_folder": True,  # False: delta of a folder is refused with 501, as it once was
-    "delta_oldest": 0,  # tokens from before this change are gone (see `forget_deltas`)
+    "delta_era": 0,  # tokens of another era are gone (see `forget_deltas`)
     "delta_gone_code": "resyncChangesApplyDifferences",
     # content
     "direct_content": False,  # `/content` streams by itself, without a redirect

@@ -97,7 +97,7 @@ class World:
 
     def forget_deltas(self, code: str = "resyncChangesApplyDifferences") -> None:
         """Every delta token given so far is answered with 410, that code, and a Location."""
-        self.switch(delta_oldest=self.database.next("change"), delta_gone_code=code)
+        self.switch(delta_era=self.database.next("era"), delta_gone_code=code)
 
     def fault(
         self,
