@@ -35,6 +35,8 @@ _NEWS = frozenset(
         EventName.RELEASE_ALTERED,
         EventName.RELEASE_RESTORED,
         EventName.RELEASE_REMOVED,
+        EventName.RELEASE_REWRITTEN,
+        EventName.RELEASE_MISMATCH,
         EventName.GATEWAY_PAUSED,
         EventName.GATEWAY_RESUMED,
     }

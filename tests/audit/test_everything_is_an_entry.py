@@ -35,6 +35,9 @@ ELSEWHERE = {
     EventName.RELEASE_ALTERED,
     EventName.RELEASE_RESTORED,
     EventName.RELEASE_RECALLED,
+    EventName.RELEASE_VERIFIED,  # a release folder in OneDrive: test_onedrive_recheck.py
+    EventName.RELEASE_REWRITTEN,
+    EventName.RELEASE_MISMATCH,
     EventName.EVIDENCE_EXPIRED,
     EventName.FEEDBACK_EXPIRED,
     EventName.EXPORT_MADE,

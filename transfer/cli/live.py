@@ -29,6 +29,8 @@ _NEWS = {
     "release.altered": "altered on the device's side: moved to release-aside, the genuine file is put back [G5]",
     "release.restored": "the genuine file is back on the device's side",
     "release.removed": "gone from the device's side, and not by us",
+    "release.rewritten": "OneDrive itself changed a picture after it was sent [G6]",
+    "release.mismatch": "OneDrive has other bytes than were sent: taken back [G6]",
     "gateway.paused": "releasing is paused",
     "gateway.resumed": "releasing goes on",
 }

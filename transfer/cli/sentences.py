@@ -143,6 +143,19 @@ def _recalled(told: Telling) -> str:
     return f"Release number {told.get('number')} was taken back before it counted.{_still_there(told)}"
 
 
+def _rewritten(told: Telling) -> str:
+    return f"OneDrive itself changed the picture: {told.size} went out, it has {_reported(told)} {clauses(told.facts)}."
+
+
+def _mismatched(told: Telling) -> str:
+    return f"OneDrive has other bytes than went out ({_reported(told)}); taken back {clauses(told.facts)}."
+
+
+def _reported(told: Telling) -> str:
+    reported = told.facts.get("reported")
+    return readable_size(reported) if isinstance(reported, int) else "of a size that it does not say"
+
+
 def _still_there(told: Telling) -> str:
     still = told.facts.get("still_there")
     return "" if still is None else " It was still there." if still else " It was no longer there."
@@ -239,6 +252,9 @@ SENTENCES: Mapping[str, Callable[[Telling], str]] = {
     "release.restored": _restored,
     "release.removed": _gone,
     "release.recalled": _recalled,
+    "release.verified": plain("OneDrive reports exactly what was sent: {reported} bytes with the same hash."),
+    "release.rewritten": _rewritten,
+    "release.mismatch": _mismatched,
     "evidence.expired": _evidence_expired,
     "feedback.expired": plain("Notes for staff about {items} items expired after {days} days."),
     "export.made": _exported,

@@ -50,6 +50,9 @@ class EventName(StrEnum):
     RELEASE_RESTORED = "release.restored"
     RELEASE_REMOVED = "release.removed"  # ours, gone, and not by us
     RELEASE_RECALLED = "release.recalled"  # begun, then its approval lapsed: taken back before it counted as released
+    RELEASE_VERIFIED = "release.verified"  # OneDrive reports the hash of what was sent
+    RELEASE_REWRITTEN = "release.rewritten"  # OneDrive itself changed a picture after it was sent
+    RELEASE_MISMATCH = "release.mismatch"  # OneDrive reports other bytes than were sent: it is taken back
     EVIDENCE_EXPIRED = "evidence.expired"  # what was moved aside is kept no longer: committed before it is removed
     FEEDBACK_EXPIRED = "feedback.expired"  # notes for staff about items that ended long ago: the same
     BACKUP_MADE = "backup.made"
