@@ -224,7 +224,7 @@ class Tree:
         with self.database.transaction():
             moved = self.update(item, parent=folder.id, name=name, modified_by=by, modified_at=self.now())
             if folder.id != item.parent:
-                for identifier in self.below(item):
+                for identifier in self.below(item, deleted=True):
                     self.database.run(
                         "UPDATE items SET entered = ?, changed_at = ? WHERE drive = ? AND id = ?",
                         *(moved.change, self.now(), item.drive, identifier),
@@ -243,12 +243,12 @@ class Tree:
             for identifier in reversed(self.below(item)):
                 self.update(self.item(item.drive, identifier), deleted=1)
 
-    def below(self, item: Item) -> list[str]:
-        """The ids of an item and of all that lies below it, parents first."""
+    def below(self, item: Item, *, deleted: bool = False) -> list[str]:
+        """The ids of an item and of all that lies below it, parents first; with `deleted` also of what did."""
         rows = self.database.all(
             "WITH RECURSIVE down(id, depth) AS (SELECT ?, 0 UNION ALL SELECT items.id, depth + 1 FROM items JOIN down "
-            "ON items.parent = down.id WHERE items.drive = ? AND items.deleted = 0) SELECT id FROM down ORDER BY depth",
-            *(item.id, item.drive),
+            "ON items.parent = down.id WHERE items.drive = ? AND items.deleted <= ?) SELECT id FROM down ORDER BY depth",
+            *(item.id, item.drive, int(deleted)),
         )
         return [row[0] for row in rows]
 
