@@ -15,3 +15,4 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
     """A tenant with nothing in it: `emulator.world` fills it, `emulator.base_url` is where it answers."""
     with Emulator(tmp_path / "tenant") as running:
         yield running
+        assert running.world.counted("errors") == 0, "the emulator failed; its traceback is above"

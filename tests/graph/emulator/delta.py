@@ -8,10 +8,12 @@ switches make the feed as awkward as the real one may be. Raises `Problem` 410 w
 from __future__ import annotations
 
 import base64
+import bisect
 import json
 import random
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from tests.graph.emulator import shapes
@@ -24,6 +26,8 @@ _BELOW = (
     "WITH RECURSIVE down(id) AS (SELECT ? UNION SELECT items.id FROM items JOIN down ON items.parent = down.id "
     "WHERE items.drive = ?) "
 )
+
+_ORDERS: dict[tuple[Any, ...], list[tuple[int, str]]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,26 +127,42 @@ class Feed:
         return int(row[0]) if row else 0
 
     def _rows(self, token: Token, count: int) -> list[tuple[int, Item]]:
-        """The next changes with their place in the order, which `delta_shuffle` makes any order."""
-        place = "shuffle * 4294967296 + change" if self.tree.switch("delta_shuffle") else "change"
+        """The next changes with their place in the order."""
+        order = self._order(token)
+        start = bisect.bisect_right(order, token.place, key=lambda entry: entry[0])
+        drive = self.folder.drive
+        return [(place, self.tree.item(drive, id_, deleted=True)) for place, id_ in order[start : start + count]]
+
+    def _order(self, token: Token) -> list[tuple[int, str]]:
+        """Every change of this enumeration; worked out once, as long as nothing changes anywhere."""
+        shuffle = self.tree.switch("delta_shuffle")
+        state = self.tree.database.one("SELECT value FROM sequence WHERE name = 'change'")
+        key = (self.tree.database.folder, self.folder.id, token.since, token.until, shuffle, state and state[0])
+        if key not in _ORDERS:
+            while len(_ORDERS) > 20:
+                _ORDERS.pop(next(iter(_ORDERS)), None)
+            _ORDERS[key] = self._worked_out(token, shuffle)
+        return _ORDERS[key]
+
+    def _worked_out(self, token: Token, shuffle: bool) -> list[tuple[int, str]]:
+        place = "shuffle * 4294967296 + change" if shuffle else "change"
         # A later change of an item takes it out of this enumeration; the next one has it.
         inside = "change > ?2 AND change <= ?3"
-        with_, within, values = "", "", (self.folder.drive, token.since, token.until, token.place, count)
+        with_, within, values = "", "", (self.folder.drive, token.since, token.until)
         if not self.whole:
-            with_ = _BELOW.replace("?", "?6", 1).replace("drive = ?)", "drive = ?1)")
+            with_ = _BELOW.replace("?", "?4", 1).replace("drive = ?)", "drive = ?1)")
             inside = f"(({inside}) OR (entered > ?2 AND entered <= ?3 AND change <= ?3))"
             place = place.replace("change", "max(change, entered)")
-            left = "SELECT item FROM departures WHERE drive = ?1 AND change <= ?3 AND ?2 > 0 AND left = ?6"
+            left = "SELECT item FROM departures WHERE drive = ?1 AND change <= ?3 AND ?2 > 0 AND left = ?4"
             within = f"AND (id IN down OR id IN ({left}))"
             values = (*values, self.folder.id)
         if not token.since:
             inside += " AND deleted = 0"
         rows = self.tree.database.all(
-            f"{with_} SELECT *, {place} AS place FROM items WHERE drive = ?1 AND {inside} {within} AND place > ?4 "
-            f"ORDER BY place LIMIT ?5",
+            f"{with_} SELECT id, {place} AS place FROM items WHERE drive = ?1 AND {inside} {within} ORDER BY place, id",
             *values,
         )
-        return [(row["place"], item_of(row)) for row in rows]
+        return [(row["place"], row["id"]) for row in rows]
 
     def _told(self, item: Item) -> Json:
         if self.whole or item.deleted or item.id == self.folder.id:

@@ -227,7 +227,7 @@ class Tree:
                 for identifier in self.below(item, deleted=True):
                     self.database.run(
                         "UPDATE items SET entered = ?, changed_at = ? WHERE drive = ? AND id = ?",
-                        *(moved.change, self.now(), item.drive, identifier),
+                        *(self.database.next("change"), self.now(), item.drive, identifier),
                     )
                     for place in left:
                         self.database.run(
@@ -247,7 +247,8 @@ class Tree:
         """The ids of an item and of all that lies below it, parents first; with `deleted` also of what did."""
         rows = self.database.all(
             "WITH RECURSIVE down(id, depth) AS (SELECT ?, 0 UNION ALL SELECT items.id, depth + 1 FROM items JOIN down "
-            "ON items.parent = down.id WHERE items.drive = ? AND items.deleted <= ?) SELECT id FROM down ORDER BY depth",
+            "ON items.parent = down.id WHERE items.drive = ? AND items.deleted <= ?) "
+            "SELECT id FROM down ORDER BY depth",
             *(item.id, item.drive, int(deleted)),
         )
         return [row[0] for row in rows]

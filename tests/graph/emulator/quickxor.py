@@ -18,7 +18,9 @@ _ALL = (1 << _BITS) - 1
 
 def _folded(block: bytes) -> int:
     """All rows of one block, one over the other, as a number of 160 bytes; a short block ends in zeros."""
-    number, size = int.from_bytes(block, "little"), _BLOCK
+    number, size = int.from_bytes(block, "little"), _ROW
+    while size < len(block):
+        size *= 2
     while size > _ROW:
         size //= 2
         number = (number >> (size * 8)) ^ (number & ((1 << (size * 8)) - 1))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import threading
 import time
+import uuid
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -57,6 +59,8 @@ class Servers:
             server.shutdown()
             server.server_close()
             server.drop()
+        for server in self._running:
+            server.drain()
         self._running.clear()
 
 
@@ -85,11 +89,16 @@ class _Server(ThreadingHTTPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is none of our business; an error of ours is shown by the test runner's log."""
-        import sys
+    def drain(self) -> None:
+        """Waits until nobody is served any more."""
+        deadline = time.monotonic() + 5
+        while self._open and time.monotonic() < deadline:
+            time.sleep(0.005)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is none of our business; an error of ours is shown, and counted."""
         if not isinstance(sys.exc_info()[1], OSError | CutOff):
+            self.servers.service.access.count("errors", 1, token="")
             super().handle_error(request, client_address)
 
 
@@ -167,6 +176,10 @@ class _Handler(BaseHTTPRequestHandler):
         part = answer.file
         length = len(answer.body) if part is None else part.stop - part.start
         self.send_response_only(answer.status)
+        self.send_header("Date", self.date_time_string())
+        self.send_header("request-id", str(uuid.uuid4()))
+        if "client-request-id" in self.headers:
+            self.send_header("client-request-id", self.headers["client-request-id"])
         for key, value in answer.headers.items():
             self.send_header(key, value)
         if answer.status not in {204, 304}:

@@ -72,7 +72,7 @@ class Service:
             self.access.require(request.token, "read", self.tree.item(route.drive, "root"))
             kind = {"id": drive["id"], "name": drive["name"], "driveType": drive["kind"]}
             return json_answer({**kind, "owner": {"user": {"id": drive["owner"]}} if drive["owner"] else {}})
-        start = self.tree.item(route.drive, self._start(route))
+        start = self.tree.item(route.drive, self._start(request))
         if (request.method, route.action) in {("PUT", "content"), ("POST", "createUploadSession")}:
             return self._upload(request, start)
         self.access.require(request.token, "read" if request.method == "GET" else "write", start)
@@ -99,12 +99,14 @@ class Service:
             return self.uploads.handle(identifier, request.method, request.headers, request.body)
         raise Problem(404, "There is nothing at this address.")
 
-    def _start(self, route: routes.Route) -> str:
-        kind, _, name = route.place.partition("/")
-        if kind == "special":  # the one folder of an application
-            root = self.tree.item(route.drive, "root")
-            return self.tree.at(root, f"Apps/{name}" if name != "approot" else "Apps/approot").id
-        return name or "root"
+    def _start(self, request: Request) -> str:
+        kind, _, name = request.route.place.partition("/")
+        if kind != "special":
+            return name or "root"
+        if name != "approot":
+            raise Problem(404, "The special folder was not found.")
+        root = self.tree.item(request.route.drive, "root")
+        return self.tree.at(root, f"Apps/{self.access.identity(request.token).name}").id
 
     def _shown(self, request: Request, item: Item, *, url: bool = True) -> Json:
         wanted = request.query.get("$select", "")

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from tests.graph.emulator import quickxor, shapes
@@ -167,16 +168,17 @@ class Uploads:
             raise Problem(416, "Fragments must come in order.", code="fragmentOutOfOrder")
         if last + 1 < total and length % _STEP:
             raise Problem(400, "The fragment is no multiple of 320 KiB.", code="invalidFragmentLength")
-        path = self._part(row["id"])
-        fresh = path.with_suffix(".fragment")
-        body.save(fresh)  # a fragment that is cut off is forgotten
-        if fresh.stat().st_size != length:
-            raise Problem(400, "The length does not fit the range.", code="fragmentLengthMismatch")
-        return self._received(row["id"], first, total, length)
+        fresh = self.tree.blob(f"{self.tree.new_blob()}.fragment")  # its own: the same may be sent twice at once
+        try:
+            body.save(fresh)
+            if fresh.stat().st_size != length:
+                raise Problem(400, "The length does not fit the range.", code="fragmentLengthMismatch")
+            return self._received(row["id"], fresh, first, total, length)
+        finally:
+            fresh.unlink()  # one that was cut off is forgotten
 
-    def _received(self, identifier: str, first: int, total: int, length: int) -> Answer:
+    def _received(self, identifier: str, fresh: Path, first: int, total: int, length: int) -> Answer:
         path = self._part(identifier)
-        fresh = path.with_suffix(".fragment")
         with self.database.transaction():
             row = self.session(identifier)
             if row["received"] != first:
@@ -185,7 +187,6 @@ class Uploads:
                 whole.seek(first)
                 while block := part.read(1 << 20):
                     whole.write(block)
-            fresh.unlink()
             expires = self.tree.now() + float(self.tree.switch("session_life"))
             self.database.run(
                 "UPDATE sessions SET received = ?, size = ?, expires = ? WHERE id = ?",
@@ -219,7 +220,7 @@ class Uploads:
         self.end(row["id"])
         return json_answer(shapes.resource(self.tree, item), status=201 if standing is None else 200)
 
-    def _part(self, identifier: str) -> Any:
+    def _part(self, identifier: str) -> Path:
         return self.database.contents / f"{identifier}.part"
 
 
