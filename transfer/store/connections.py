@@ -61,18 +61,30 @@ class Connections:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """A session for one reader; it comes back without an open transaction."""
-        with self._lock:
-            session = self._idle.pop() if self._idle else None
-        session = session or Session(self._engine)
+        session = self.lend()
         try:
             yield session
         finally:
-            try:
-                session.roll_back()
-            except BaseException:
-                session.close()
-                raise
-            self._keep(session)
+            self.take_back(session)
+
+    def lend(self) -> Session:
+        """A session for one reader, who gives it to `take_back`."""
+        with self._lock:
+            session = self._idle.pop() if self._idle else None
+        return session or Session(self._engine)
+
+    def take_back(self, session: Session) -> None:
+        """Ends what the reader had open, and keeps the session for the next."""
+        try:
+            session.roll_back()
+        except BaseException:
+            session.close()
+            raise
+        with self._lock:
+            if not self._closed:
+                self._idle.append(session)
+                return
+        session.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
@@ -106,10 +118,3 @@ class Connections:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
-
-    def _keep(self, session: Session) -> None:
-        with self._lock:
-            if not self._closed:
-                self._idle.append(session)
-                return
-        session.close()
