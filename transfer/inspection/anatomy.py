@@ -27,7 +27,7 @@ MAX_ALL_TEXT_BYTES = 4_194_304
 MAX_INFLATED = 1_048_576  # of one compressed text or profile
 MAX_PROBLEMS = 8
 
-_PADDING = b"\0 \t\r\n\xff"
+PADDING = b"\0 \t\r\n\xff"
 _LOOKS = (
     (re.compile(rb".{0,64}?ftyp", re.DOTALL), "video"),
     (re.compile(rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF....WEBP", re.DOTALL), "picture"),
@@ -52,6 +52,18 @@ class Second:
     where: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedPoints:
+    """The packed points of one picture: in which stretches of the file, and how much of them it needs.
+
+    `needs` counts unpacked bytes of a PNG, points of a GIF; `lzw` is the code width a GIF's begin with, less one.
+    """
+
+    needs: int
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    lzw: int = 0
+
+
 @dataclass(slots=True)
 class Anatomy:
     """What was found in one file.
@@ -71,6 +83,8 @@ class Anatomy:
     inflates: str = ""  # which part unpacks to more than it may
     attachments: int = 0
     unreferenced: int = 0  # bytes of a film's media data that belong to no sample
+    packed: list[PackedPoints] = field(default_factory=list)  # of a PNG or GIF, in the file's order
+    behind_points: int = 0  # bytes in a picture's packed data that stand behind its last line
     frames: int = 0
     tracks: int = 0
     packets: int = 0
@@ -115,10 +129,10 @@ class Anatomy:
 
         Nothing but padding is nothing.
         """
-        behind = tail.lstrip(_PADDING)
+        behind = tail.lstrip(PADDING)
         if count <= 0 or not behind:
             return
-        rest = tail[known:].lstrip(_PADDING)
+        rest = tail[known:].lstrip(PADDING)
         looks = begins_as(rest[:512]) or holds(tail) or ("markup" if begins_as_markup(rest[:512]) else "")
         if not looks and not is_packet(rest[:512]):
             looks = program_in(rest[:MAX_TEXT_BYTES])

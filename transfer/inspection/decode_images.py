@@ -22,7 +22,7 @@ from transfer.inspection.fingerprint import fingerprints, small
 from transfer.inspection.metadata import metadata_findings
 from transfer.inspection.noticed import Unfit, noticed, printable
 from transfer.inspection.picture_words import MAX_PICTURES, Words
-from transfer.inspection.structure import check_structure, dissect_picture, structure_findings
+from transfer.inspection.structure import check_packed, check_structure, dissect_picture, structure_findings
 from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import MOST_FRAMES, Fingerprint
 from transfer.model.limits import MediaLimits
@@ -93,11 +93,11 @@ def decode_image(
     """
     found = dissect_picture(data, form)
     check_structure(found, limits)
-    inside = structure_findings(found)
     with _pillow_bounded(limits):
         try:
             image = Image.open(io.BytesIO(data), formats=[_PLUGINS[form]])
             frames = _checked_frames(image, form, limits)
+            check_packed(found, data, limits)
             seen: list[Image.Image] = []
             durations = _decode_frames(image, frames, seen if prints is not None else None, words)
             exif = image.getexif()
@@ -106,15 +106,16 @@ def decode_image(
                 prints.extend(fingerprints(seen, orientation=exif.get(_ORIENTATION, 1)))
             place = any(exif.get_ifd(_GPS).values())
         except Image.DecompressionBombError:
-            raise Unfit(Code.TOO_MANY_PIXELS, inside, limit=limits.pixels) from None
+            raise Unfit(Code.TOO_MANY_PIXELS, structure_findings(found), limit=limits.pixels) from None
         except _BROKEN as error:
-            raise Unfit(Code.UNDECODABLE, inside, problem=printable(f"{type(error).__name__}: {error}")) from None
+            problem = printable(f"{type(error).__name__}: {error}")
+            raise Unfit(Code.UNDECODABLE, structure_findings(found), problem=problem) from None
     extras = _note_items(found, image, form)
     width, height = (image.height, image.width) if turned else image.size
     facts = MediaFacts(format=form, width=width, height=height, frames=frames, duration_ms=durations)
     if keep is not None and frames == 1:
         keep(image)
-    return facts, (*inside, *extras, *metadata_findings(found, search, place=place))
+    return facts, (*structure_findings(found), *extras, *metadata_findings(found, search, place=place))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from transfer.inspection.structure_ebml import dissect_ebml
 from transfer.inspection.structure_gif import dissect_gif
 from transfer.inspection.structure_jpeg import dissect_jpeg
 from transfer.inspection.structure_png import dissect_png
+from transfer.inspection.structure_points import check_points
 from transfer.inspection.structure_webp import dissect_webp
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
@@ -65,6 +66,15 @@ def check_structure(found: Anatomy, limits: MediaLimits) -> None:
         raise Unfit(Code.UNDECODABLE, also, problem="the file breaks off before its end")
 
 
+def check_packed(found: Anatomy, data: bytes, limits: MediaLimits) -> None:
+    """Whether a picture's packed points go on behind its last line. Raises Unfit: INFLATES, MALFORMED_STRUCTURE.
+
+    Its measures must have passed the limits: they bound what this costs.
+    """
+    check_points(found, data)
+    check_structure(found, limits)
+
+
 def structure_findings(found: Anatomy) -> tuple[Finding, ...]:
     """What the walk found and the policy may judge: files of another kind inside, and attachments."""
     findings = [noticed(Code.SECOND_FILE, looks=second.looks, where=second.where) for second in found.seconds]
@@ -72,4 +82,6 @@ def structure_findings(found: Anatomy) -> tuple[Finding, ...]:
         findings.append(noticed(Code.ATTACHMENT, count=found.attachments))
     if found.unreferenced:
         findings.append(noticed(Code.TRAILING_DATA, bytes=found.unreferenced, looks="media data of no sample"))
+    if found.behind_points:
+        findings.append(noticed(Code.TRAILING_DATA, bytes=found.behind_points, looks="packed data of no point"))
     return tuple(findings)

@@ -21,14 +21,14 @@ POINTS_ELSEWHERE = "its media are said to lie in another file"
 def check_elsewhere(found: Anatomy, read: Read, whole: Box) -> None:
     """Notes every list of places that names another one than this file, and films that are but a list of films."""
     moov, meta = whole.first(b"moov"), whole.first(b"meta")
-    lists = [meta.first(b"dinf", b"dref")] if meta is not None else []
+    lists = [] if meta is None else [meta.first(b"dinf", b"dref")]
     if moov is not None:
         lists += [track.first(b"mdia", b"minf", b"dinf", b"dref") for track in moov.all(b"trak")]
         for box in moov.all(b"rmra"):
             found.broken(POINTS_ELSEWHERE, box.at)
-    for box in lists:
-        if box is not None:
-            _check_list(found, read(box.start, min(box.length, MAX_TABLE)), box)
+    for listing in lists:
+        if listing is not None:
+            _check_list(found, read(listing.start, min(listing.length, MAX_TABLE)), listing)
 
 
 def _check_list(found: Anatomy, data: bytes, box: Box) -> None:

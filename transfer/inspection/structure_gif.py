@@ -6,7 +6,9 @@ pictures than any policy lets pass is not walked to its end: each costs time, in
 
 from __future__ import annotations
 
-from transfer.inspection.anatomy import Anatomy
+import struct
+
+from transfer.inspection.anatomy import Anatomy, PackedPoints
 
 MOST_FRAMES = 100_000
 MOST_BLOCKS = 1_000_000
@@ -50,7 +52,7 @@ def _extension(found: Anatomy, data: bytes, at: int) -> int:
     if at + 2 >= len(data):
         return len(data)
     label, begin = data[at + 1], at + 2
-    end, payload = _sub_blocks(data, begin, keep=label != 0xF9)
+    end, payload = sub_blocks(data, begin, keep=MOST_KEPT if label != 0xF9 else 0)
     if label == 0xF9 and end - begin != 6 and end <= len(data):
         found.broken("the block that times a picture is not as long as it should be", begin)
     if payload.startswith(b"XMP Data"):  # one run of text, whose own bytes serve as lengths
@@ -69,7 +71,11 @@ def _picture(found: Anatomy, data: bytes, at: int) -> int:
     found.frames += 1
     if found.frames > MOST_FRAMES:
         found.broken(f"it has more than {MOST_FRAMES} pictures", at)
-    return _sub_blocks(data, begin + 1, keep=False)[0]
+    end = sub_blocks(data, begin + 1, keep=0)[0]
+    width, height = struct.unpack_from("<HH", data, at + 5)
+    if end <= len(data) and not found.problems:
+        found.packed.append(PackedPoints(needs=width * height, spans=[(begin + 1, end)], lzw=data[begin]))
+    return end
 
 
 def _search_for_scripts(found: Anatomy, data: bytes) -> None:
@@ -101,13 +107,16 @@ def _colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _sub_blocks(data: bytes, at: int, *, keep: bool) -> tuple[int, bytes]:
-    """Behind the chain of sub-blocks that begins here, and what they hold; behind the file where it breaks off."""
+def sub_blocks(data: bytes, at: int, *, keep: int) -> tuple[int, bytes]:
+    """Behind the chain of sub-blocks that begins here, and what they hold (about `keep` bytes of it).
+
+    Where the file breaks off, the end is behind the file.
+    """
     parts: list[bytes] = []
     kept = 0
     size = len(data)
     while at < size and (length := data[at]):
-        if keep and kept < MOST_KEPT:
+        if kept < keep:
             parts.append(data[at + 1 : at + 1 + length])
             kept += length
         at += 1 + length

@@ -10,7 +10,8 @@ import struct
 import zlib
 from collections.abc import Callable
 
-from transfer.inspection.anatomy import MAX_INFLATED, MAX_TEXT_BYTES, Anatomy
+from transfer.inspection.anatomy import MAX_INFLATED, MAX_TEXT_BYTES, Anatomy, PackedPoints
+from transfer.inspection.structure_points import filtered_bytes
 
 MOST_CHUNKS = 200_000
 MAX_ALL_INFLATED = 8 * MAX_INFLATED
@@ -18,13 +19,26 @@ MAX_ALL_INFLATED = 8 * MAX_INFLATED
 _PICTURE = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT bKGD pHYs hIST sPLT acTL fcTL fdAT cICP mDCV cLLI".split()
 )
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}  # by colour type
 
 
 class _Walk:
     """What the rules about order need to remember."""
 
-    __slots__ = ("announced", "controls", "data_ended", "found", "inflated", "last", "sequence", "size", "tables")
+    __slots__ = (
+        "announced",
+        "bits",
+        "controls",
+        "data_ended",
+        "found",
+        "inflated",
+        "interlaced",
+        "last",
+        "sequence",
+        "size",
+        "tables",
+    )
 
     def __init__(self, found: Anatomy) -> None:
         self.found = found
@@ -33,11 +47,18 @@ class _Walk:
         self.tables = self.controls = self.announced = self.inflated = 0
         self.sequence = -1
         self.size = (0, 0)
+        self.bits = 0  # of one point
+        self.interlaced = False
 
     @property
     def data_begun(self) -> bool:
         """Whether the picture's data stand before this place."""
         return self.data_ended or self.last == b"IDAT"
+
+    def picture(self, width: int, height: int) -> None:
+        """The data of a picture of this size begin behind this place."""
+        needs = filtered_bytes(width, height, bits=self.bits, interlaced=self.interlaced)
+        self.found.packed.append(PackedPoints(needs=needs))
 
 
 def dissect_png(data: bytes) -> Anatomy:
@@ -61,6 +82,8 @@ def dissect_png(data: bytes) -> Anatomy:
         if problem := _problem(walk, kind, data[at + 8 : min(end - 4, at + 34)], length):
             found.broken(problem, at)
             break
+        if kind in {b"IDAT", b"fdAT"}:
+            _note_data(walk, kind, at + 8, end - 4)
         walk.last = kind
         if kind == b"IEND":
             found.truncated = False
@@ -112,6 +135,7 @@ def _header_problem(walk: _Walk, _: bytes, payload: bytes, length: int) -> str:
         return "it has more than one header, or one that is not 13 bytes long"
     width, height, depth, colour, packing, filtering, interlace = struct.unpack(">IIBBBBB", payload[:13])
     walk.size = (width, height)
+    walk.bits, walk.interlaced = depth * _CHANNELS.get(colour, 1), bool(interlace)
     if depth not in _DEPTHS.get(colour, set()) or packing or filtering or interlace > 1:
         return "its header names a kind of picture that does not exist"
     return "" if 0 < width < 2**31 and 0 < height < 2**31 else "the picture has no size"
@@ -135,6 +159,8 @@ def _animation_problem(walk: _Walk, kind: bytes, payload: bytes, length: int) ->
     width, height, right, down = struct.unpack_from(">IIII", payload, 4)
     if not width or not height or right + width > walk.size[0] or down + height > walk.size[1]:
         return "a picture of its animation lies outside of it"
+    if walk.data_begun:
+        walk.picture(width, height)
     return ""
 
 
@@ -148,6 +174,14 @@ _RULES: dict[bytes, Callable[[_Walk, bytes, bytes, int], str]] = {
     b"fcTL": _animation_problem,
     b"fdAT": _animation_problem,
 }
+
+
+def _note_data(walk: _Walk, kind: bytes, start: int, end: int) -> None:
+    """Where the points of a picture lie: the first one's in IDAT, those of an animation's others in fdAT."""
+    if kind == b"IDAT" and walk.last != b"IDAT":
+        walk.picture(*walk.size)
+    if walk.found.packed:
+        walk.found.packed[-1].spans.append((start + 4 if kind == b"fdAT" else start, end))
 
 
 def _note_chunk(walk: _Walk, kind: bytes, payload: bytes) -> None:

@@ -29,9 +29,12 @@ from tests.corpus.build.parts import (
     riff,
     riff_chunk,
     segment,
+    sub_blocks,
     tiff,
     webp_chunks,
 )
+
+GIF_PLACE = b"\x2c" + struct.pack("<HHHHB", 0, 0, 4_000, 4_000, 0)  # of a picture
 
 
 def zeros(megabytes: int) -> bytes:
@@ -65,6 +68,16 @@ def _many_frames_png(count: int = 5_000) -> bytes:
         more += chunk(b"fdAT", struct.pack(">I", number + 1) + dot)
         number += 2
     return png(chunk(b"acTL", struct.pack(">II", count, 0)), chunk(b"fcTL", control), late=bytes(more))
+
+
+def _inflating_frame_png() -> bytes:
+    """An animation whose second picture goes on for 300 MB behind its last line."""
+    first, second = (
+        struct.pack(">IIIIIHHBB", 0, 64, 48, 0, 0, 1, 10, 0, 0),
+        struct.pack(">IIIIIHHBB", 1, 64, 48, 0, 0, 1, 10, 0, 0),
+    )
+    more = chunk(b"fcTL", second) + chunk(b"fdAT", struct.pack(">I", 2) + zeros(300))
+    return png(chunk(b"acTL", struct.pack(">II", 2, 0)), chunk(b"fcTL", first), late=more)
 
 
 def _many_frames_webp(count: int = 5_000) -> bytes:
@@ -153,6 +166,11 @@ FILES: dict[str, Callable[[], bytes]] = {
     "inflating-words.png": lambda: png(chunk(b"iTXt", b"Comment\0\1\0\0\0" + zeros(300))),
     "inflating-profile.png": lambda: png(chunk(b"iCCP", b"colours\0\0" + zeros(300))),
     "inflating-picture.png": lambda: PNG_START + header(64, 48) + chunk(b"IDAT", zeros(300)) + chunk(b"IEND"),
+    "inflating-frame.png": _inflating_frame_png,
+    "inflating-frame.gif": lambda: gif(gif_frame(), gif_frame(more=100_000)),
+    "emptied-dictionary.gif": lambda: gif(
+        GIF_PLACE + b"\x02" + sub_blocks((0o44444444).to_bytes(3, "little") * 2_000_000), width=4_000, height=4_000
+    ),
     "looping-exif.jpg": _looping_exif,
     "growing-entities.jpg": _entities,
     "tiled.heic": _tiled_heic,

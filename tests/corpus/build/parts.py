@@ -51,6 +51,11 @@ def png(*between: bytes, width: int = 64, height: int = 48, behind: bytes = b"",
     return PNG_START + header(width, height) + b"".join(between) + picture + late + chunk(b"IEND") + behind
 
 
+def packed_png(lines: bytes, behind: bytes = b"") -> bytes:
+    """A PNG of 64 by 48 points of these unpacked lines, with something behind them in the same chunk."""
+    return PNG_START + header(64, 48) + chunk(b"IDAT", zlib.compress(lines) + behind) + chunk(b"IEND")
+
+
 def chunks_of(content: bytes) -> list[bytes]:
     """A PNG taken apart into its chunks."""
     at, parts = 8, []
@@ -89,10 +94,21 @@ def jpeg_parts(content: bytes) -> tuple[list[bytes], bytes]:
 # GIF
 
 
-def gif_frame(width: int = 8, height: int = 8, *, at: tuple[int, int] = (0, 0), delay: int = 10) -> bytes:
-    """One frame with its graphic control extension: colour 1 all over, in codes that need no dictionary."""
+def gif_frame(
+    width: int = 8,
+    height: int = 8,
+    *,
+    at: tuple[int, int] = (0, 0),
+    delay: int = 10,
+    more: int = 0,
+    behind: bytes = b"",
+) -> bytes:
+    """One frame with its graphic control extension: colour 1 all over, in codes that need no dictionary.
+
+    `more` points are packed behind its last one, and `behind` stands behind the packed data.
+    """
     codes: list[tuple[int, int]] = []
-    for number in range(width * height):
+    for number in range(width * height + more):
         if number % 2 == 0:
             codes.append((4, 3))  # clear, so that codes stay three bits wide
         codes.append((1, 3))
@@ -108,7 +124,7 @@ def gif_frame(width: int = 8, height: int = 8, *, at: tuple[int, int] = (0, 0), 
     packed.append(held & 255)
     control = b"\x21\xf9\x04" + struct.pack("<BHB", 4, delay, 0) + b"\0"
     place = b"\x2c" + struct.pack("<HHHHB", *at, width, height, 0)
-    return control + place + b"\x02" + sub_blocks(bytes(packed))
+    return control + place + b"\x02" + sub_blocks(bytes(packed) + behind)
 
 
 def sub_blocks(content: bytes) -> bytes:
