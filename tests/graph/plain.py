@@ -6,21 +6,21 @@ from typing import Any
 
 import httpx
 
-from tests.graph.emulator.emulator import Emulator
+from tests.graph.emulator.emulator import Emulator, EmulatorProcess
 
 
 class Asking:
     """Requests with one token to the Graph host, and without any to addresses that it gave."""
 
-    def __init__(self, emulator: Emulator, token: str) -> None:
+    def __init__(self, emulator: Emulator | EmulatorProcess, token: str) -> None:
         self._http = httpx.Client(trust_env=False, timeout=30)
-        self._base, self._token = emulator.base_url, token
+        self.base, self._token = emulator.base_url, token
 
     def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request to a path below the version, or to an address that the service gave."""
         headers = dict(options.pop("headers", {}))
-        url = path if path.startswith("http") else self._base + path
-        if url.startswith(self._base):
+        url = path if path.startswith("http") else self.base + path
+        if url.startswith(self.base):
             headers["Authorization"] = f"Bearer {self._token}"
         return self._http.request(method, url, headers=headers, **options)
 

@@ -51,7 +51,7 @@ class Uploads:
             raise
         self._require_room(folder.drive, self.tree.blob(blob).stat().st_size)
         item = self.commit(folder, name, standing, blob, actor, behaviour)
-        return json_answer(shapes.resource(self.tree, item), status=201 if standing is None else 200)
+        return json_answer(shapes.resource(self.tree, item), status=_status(item, standing))
 
     def commit(self, folder: Item, name: str, standing: Item | None, blob: str, actor: Json, behaviour: str) -> Item:
         """Makes content an item: a new one, a new version of the standing one, or one beside it."""
@@ -218,10 +218,14 @@ class Uploads:
         os.link(self._part(row["id"]), self.tree.blob(blob))
         item = self.commit(folder, row["name"], standing, blob, json.loads(row["actor"]), row["behaviour"])
         self.end(row["id"])
-        return json_answer(shapes.resource(self.tree, item), status=201 if standing is None else 200)
+        return json_answer(shapes.resource(self.tree, item), status=_status(item, standing))
 
     def _part(self, identifier: str) -> Path:
         return self.database.contents / f"{identifier}.part"
+
+
+def _status(item: Item, standing: Item | None) -> int:
+    return 200 if standing is not None and standing.id == item.id else 201
 
 
 def require_match(item: Item | None, match: str | None, none_match: str | None = None) -> None:
