@@ -88,7 +88,9 @@ def _as(told: Telling) -> str:
 
 
 def _withdrawn(told: Telling) -> str:
-    return f"Withdrawn{told.by_whom}.{_still_there(told)}"
+    echo = told.facts.get("echo")
+    why = f", because OneDrive did not have what was sent ({echo})" if isinstance(echo, str) else ""
+    return f"Withdrawn{told.by_whom}{why}.{_still_there(told)}"
 
 
 def _expired(told: Telling) -> str:

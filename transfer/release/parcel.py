@@ -6,17 +6,20 @@ approved digest; the sink hashes what it writes and publishes nothing else.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from typing import BinaryIO
 
 from transfer.errors import Tampered
 from transfer.model.ends import Parcel
-from transfer.model.identifiers import ItemId
+from transfer.model.identifiers import ItemId, Sha256
 from transfer.model.names import SafeName, parse_safe_name, safe_name
 from transfer.model.states import Approved, CleanBlob
 from transfer.store.releases import ReleaseRow
 
 MANIFEST_NAME = parse_safe_name("manifest.note")
+_TEMPORARY = re.compile(r"part-[0-9a-f]{16}\.tmp")
 
 
 def approved_item(approved: Approved) -> ItemId:
@@ -39,6 +42,16 @@ def wanted_name(approved: Approved) -> SafeName:
 def temporary_name(entropy: bytes) -> SafeName:
     """A name nobody can guess for the time of writing."""
     return safe_name(f"part-{entropy.hex()}.tmp")
+
+
+def is_temporary(name: SafeName) -> bool:
+    """Whether it is a name for the time of writing."""
+    return _TEMPORARY.fullmatch(name.text) is not None
+
+
+def name_digest(name: SafeName) -> Sha256:
+    """What stands for a name on the device's side in rows that are to hold none."""
+    return Sha256(hashlib.sha256(name.text.encode()).hexdigest())
 
 
 def make_parcel(approved: Approved, *, row: ReleaseRow, content: BinaryIO, still_stands: Callable[[], None]) -> Parcel:
