@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from transfer.errors import Misuse, Tampered
 
 MAX_NUMBER = 2**53 - 1
 MAX_DEPTH = 16
+_LISTS = frozenset({list, tuple})
 
 
 def render_canonical(value: object) -> bytes:
@@ -65,19 +66,20 @@ def _plain(value: object, depth: int) -> object:
 
 
 def _members(value: object, depth: int) -> object:
+    """Most members are plain already, and a call costs more than the look; so does asking an abstract class."""
     if depth == 0:
         raise Misuse(f"A log entry may be nested {MAX_DEPTH} deep, not deeper.")
-    if isinstance(value, dict | Mapping):
-        plain: dict[str, object] = {}
-        for key, member in value.items():
+    if type(value) is dict or isinstance(value, Mapping):
+        for key in value:
             if not isinstance(key, str) or not key.isascii():
                 raise Misuse(f"A key in a log entry must be ASCII text, not {str(key)[:40]!a}.")
-            # Most members are plain already: every entry of the log passes here, and a call costs more than the look.
-            easy = type(member) is str and member.isascii()
-            plain[key] = member if easy else _plain(member, depth - 1)
-        return plain
-    if isinstance(value, list | tuple | Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return [_plain(member, depth - 1) for member in value]
+        return {
+            key: member if type(member) is str and member.isascii() else _plain(member, depth - 1)
+            for key, member in value.items()
+        }
+    if type(value) in _LISTS or (isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview)):
+        members = cast("Sequence[object]", value)
+        return [member if type(member) is str and member.isascii() else _plain(member, depth - 1) for member in members]
     raise Misuse(f"A log entry cannot hold a {type(value).__name__}.")
 
 
