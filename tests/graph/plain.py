@@ -20,7 +20,7 @@ class Asking:
         """A request to a path below the version, or to an address that the service gave."""
         headers = dict(options.pop("headers", {}))
         url = path if path.startswith("http") else self.base + path
-        if url.startswith(self.base):
+        if url.startswith(self.base) and self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         return self._http.request(method, url, headers=headers, **options)
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.graph.plain import Asking
 from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import application, person
+from tests.graph.plain import Asking
 
 SAM = person("Sam")
 
@@ -167,8 +167,8 @@ def test_however_awkward_a_mirror_built_from_it_is_true(
 ) -> None:
     """Random work in a drive, followed by delta alone with every switch on: the mirror has what the drive has."""
     emulator.world.switch(
-        seed=seed, page_size=3, delta_shuffle=bool(seed % 3), delta_duplicates=0.3, delta_empty_pages=0.3, delta_unchanged=0.5,
-        links="function" if seed % 2 else "query",
+        seed=seed, page_size=3, delta_shuffle=bool(seed % 3), delta_duplicates=0.3, delta_empty_pages=0.3,
+        delta_unchanged=0.5, links="function" if seed % 2 else "query",
     )  # fmt: skip
     draw, hand = random.Random(seed), drive.by(SAM)
     top = hand.folder("in")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.graph.emulator import routes, shapes
 from tests.graph.emulator.access import Access
-from tests.graph.emulator.answers import Answer, Problem, json_answer
+from tests.graph.emulator.answers import Answer, FilePart, Problem, json_answer
 from tests.graph.emulator.body import Body
 from tests.graph.emulator.content import Content
 from tests.graph.emulator.database import Database
@@ -75,8 +75,8 @@ class Service:
         start = self.tree.item(route.drive, self._start(request))
         if (request.method, route.action) in {("PUT", "content"), ("POST", "createUploadSession")}:
             return self._upload(request, start)
-        self.access.require(request.token, "read" if request.method == "GET" else "write", start)
         item = self.tree.at(start, route.path)
+        self.access.require(request.token, "read" if request.method == "GET" else "write", item)
         head, _, tail = route.action.partition("/")
         if tail and head in {"permissions", "versions"}:
             return self._one_of(request, item, head, tail)
@@ -190,7 +190,9 @@ class Service:
             row = next((row for row in self._version_rows(item) if f"{row['number']}.0/content" == name), None)
             if row is None:
                 raise Problem(404, "The version was not found.")
-            return Answer(status=200, body=self.tree.blob(row["content"]).read_bytes())
+            path = self.tree.blob(row["content"])
+            part = FilePart(path=path, start=0, stop=path.stat().st_size, token=request.token, drive=item.drive)
+            return Answer(status=200, file=part)
         else:
             entries = [shapes.version(row) for row in self._version_rows(item)]
         found = next((entry for entry in entries if entry["id"] == name), None)
@@ -227,7 +229,6 @@ class Service:
 
     def _upload(self, request: Request, start: Item) -> Answer:
         """Content for an item that stands or for a name in a folder: simple, or by a session."""
-        self.access.require(request.token, "write", start)
         standing: Item | None = None
         above, _, name = request.route.path.strip("/").rpartition("/")
         if request.route.path.strip("/"):
@@ -235,6 +236,7 @@ class Service:
         else:
             standing, name = start, start.name
             folder = self.tree.item(start.drive, start.parent or "root")
+        self.access.require(request.token, "write", standing or self.tree.child(folder, name) or folder)
         actor = identity_set(self.access.actor(request.token))
         match = request.headers.get("if-match")
         if request.route.action == "content":
