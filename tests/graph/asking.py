@@ -1,42 +1,68 @@
-"""A plain HTTP client for the tests of the emulator, which asks what no well-behaved client would."""
+"""For tests of the client: requests by hand, what would be a network, sessions with the emulator."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
-from tests.graph.emulator.emulator import Emulator
+from tests.graph.emulator.emulator import Emulator, EmulatorProcess
+from transfer.graph.identity import FixedToken
+from transfer.graph.pace import Manners
+from transfer.graph.places import GRAPH, parse_place
+from transfer.graph.session import Session, user_agent
+from transfer.graph.throttle import Throttle
+from transfer.graph.transport import Transport
+from transfer.graph.verbs import LISTER, PROBER, READER, WRITER, Verb
+from transfer.wiring import SystemClock
+
+DRIVE = "b!CM3ky53sGlRL6NcvqIj0D24ijsWfVprruRBhLfCnoXg"
+FOLDER = "01RYCE474DLBGJ7I55OBXOMH5RTIYW2FFF"
+ITEM = "01XS7MJBIQRVB4FIY7N62ZDK3O3SIPM7BO"
+RELEASE = {"writer": WRITER, "lister": LISTER}
+LISTS = {**RELEASE, "reader": READER, "prober": PROBER}
+SWIFT = Manners(in_flight=4, patience=5.0, first_pause=0.02, longest_pause=0.2)
+
+Kind = TypeVar("Kind", bound=Session)
 
 
-class Asking:
-    """Requests with one token to the Graph host, and without any to addresses that it gave."""
+class Recorder(httpx.AsyncBaseTransport):
+    """What would be a network: keeps what reached it and answers what it was given, 200 when nothing is left."""
 
-    def __init__(self, emulator: Emulator, token: str) -> None:
-        self._http = httpx.Client(trust_env=False, timeout=30)
-        self._base, self._token = emulator.base_url, token
+    def __init__(self, *answers: httpx.Response) -> None:
+        self.sent: list[httpx.Request] = []
+        self._answers = list(answers)
 
-    def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """A request to a path below the version, or to an address that the service gave."""
-        headers = dict(options.pop("headers", {}))
-        url = path if path.startswith("http") else self._base + path
-        if url.startswith(self._base):
-            headers["Authorization"] = f"Bearer {self._token}"
-        return self._http.request(method, url, headers=headers, **options)
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        return self._answers.pop(0) if self._answers else httpx.Response(200, stream=httpx.ByteStream(b"{}"))
 
-    def json(self, path: str, **options: Any) -> Any:
-        """The document of a GET that must succeed."""
-        answer = self("GET", path, **options)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
 
-    def enumerate(self, link: str) -> tuple[list[dict[str, Any]], str]:
-        """All entries of a delta from a link on, and the link to go on with."""
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self.json(link)
-            found += page["value"]
-            if "@odata.deltaLink" in page:
-                assert "@odata.nextLink" not in page
-                return found, page["@odata.deltaLink"]
-            link = page["@odata.nextLink"]
+def guarded(
+    verbs: frozenset[Verb], recorder: Recorder, *, kind: type[Transport] = Transport, base_url: str = GRAPH
+) -> Transport:
+    """A transport of that kind before a recorder."""
+    return kind(verbs=verbs, place=parse_place(base_url), throttle=throttle(), inner=recorder)
+
+
+def throttle(manners: Manners = SWIFT) -> Throttle:
+    return Throttle(clock=SystemClock(), manners=manners)
+
+
+def session(
+    kind: type[Kind],
+    verbs: frozenset[Verb],
+    emulator: Emulator | EmulatorProcess,
+    token: str,
+    *,
+    manners: Manners = SWIFT,
+    **other: Any,
+) -> Kind:
+    """A session of that kind with the emulator."""
+    return kind(
+        verbs=verbs,
+        credential=FixedToken(token=token),
+        throttle=throttle(manners),
+        user_agent=user_agent("Example University"),
+        **{"base_url": emulator.base_url, **other},
+    )

@@ -118,7 +118,7 @@ class Session:
             kind = self._kind()
         except ImportError as error:
             raise Misuse(
-                f"What OneDrive takes is not installed ({error.name or 'a package'} is missing).",
+                f"What OneDrive takes is not installed ({(error.name or 'a package').partition('.')[0]} is missing).",
                 advice='Install it: pip install "oneway-transfer[onedrive]".',
             ) from error
         return kind(verbs=verbs, place=place, credential=credential, throttle=self._throttle, user_agent=user_agent)

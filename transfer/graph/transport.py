@@ -6,11 +6,12 @@
 
 It stands beneath the SDK's middleware, so that redirects and whatever else the SDK makes up pass here too. It keeps the
 throttle and counts. What enters: requests, trusted no more than the answers. What leaves: the same requests, with an id
-of their own, and answers; `NotListed` for a request that may not be made, `Unreached` for a redirect that leads astray.
+of their own, and answers; `NotListed` for a request that may not be made, `Unreadable` for a redirect that leads astray.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 import httpx
 
-from transfer.graph.faults import NotListed, Unreached
+from transfer.graph.faults import NotListed, Unreadable
 from transfer.graph.places import LOOPBACK, Place
 from transfer.graph.throttle import Throttle, Turn
 from transfer.graph.verbs import Verb, listed
@@ -27,6 +28,8 @@ from transfer.graph.verbs import Verb, listed
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 UPLOAD = "transfer.upload"  # marks a request as one to an upload address
 ELSEWHERE = "transfer.elsewhere"  # says of an answer whether it came from another address than the place
+# An encoded slash, which two servers may read in two ways; the SDK writes `id:/name:` so, and only that.
+_HIDDEN_SLASH = re.compile(rb"(?<!%3A)%2F", re.IGNORECASE)
 _SHORT = 65_536  # bytes; what an upload address answers has a few thousand
 _UPLOAD_METHODS = frozenset({"PUT", "GET", "POST", "DELETE"})
 
@@ -109,6 +112,8 @@ class Transport(httpx.AsyncBaseTransport):
     def _verb(self, request: httpx.Request) -> Verb | None:
         """The verb that a request to the place is, if it is one."""
         raw, _, raw_query = request.url.raw_path.partition(b"?")
+        if _HIDDEN_SLASH.search(raw):
+            return None
         try:
             path = unquote_to_bytes(raw).decode()
             query = tuple(
@@ -128,7 +133,7 @@ class Transport(httpx.AsyncBaseTransport):
         return None
 
     def _redirected(self, _request: httpx.Request, _response: httpx.Response, _passage: Passage) -> None:
-        """An answer came. Raises Unreached if it leads where nothing may be fetched."""
+        """An answer came. Raises Unreadable if it leads where nothing may be fetched."""
 
     def _safe(self, url: httpx.URL) -> bool:
         """HTTPS, or this machine when the whole service is on this machine."""
@@ -160,7 +165,7 @@ class DownloadTransport(Transport):
         except httpx.InvalidURL:
             target = httpx.URL("")
         if not self._safe(target):
-            raise Unreached("OneDrive sent a download on to an address that is not encrypted.", code="redirect")
+            raise Unreadable("OneDrive sent a download on to an address that is not encrypted.", code="redirect")
         self._expected[str(target)] += 1
 
 

@@ -25,14 +25,15 @@ _ID = r"[A-Za-z0-9!_-]{1,200}"
 # A name in a path: what a drive allows, and no percent sign that a second decoding would turn into something else.
 _NAME = r'(?!\.{1,2}:)(?:(?!%[0-9A-Fa-f]{2})[^/\\:*?"<>|\x00-\x1f\x7f]){1,255}'
 _DELTA = r"(?:microsoft\.graph\.)?delta(?:\((?:token='?[A-Za-z0-9_+=.;,!~-]*'?)?\))?"
-_ITEM_FIELDS = (
+ITEM_FIELDS = (
     "id,name,size,eTag,cTag,file,folder,package,remoteItem,bundle,root,deleted,malware,pendingOperations,publication,"
     "parentReference,createdBy,lastModifiedBy,createdDateTime,lastModifiedDateTime"
 )
-_VERSION_FIELDS = "id,size,lastModifiedBy"
-_MEMBER_FIELDS = "id,mail,userPrincipalName"
+VERSION_FIELDS = "id,size,lastModifiedBy"
+MEMBER_FIELDS = "id,mail,userPrincipalName"
 # What a link that the service gave may carry; its token holds the rest of the query.
-_LINK_QUERY = {"token": r".*", "$skiptoken": r".*", "$skipToken": r".*", "$deltatoken": r".*", "$top": r"[0-9]{1,4}"}
+_LINK_TOKENS = frozenset({"token", "$skiptoken", "$skipToken", "$deltatoken"})
+_LINK_QUERY = dict.fromkeys(_LINK_TOKENS, r".+") | {"$top": r"[0-9]{1,4}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +41,8 @@ class Verb:
     """One thing that can be asked.
 
     `path` matches the whole decoded path below the version; `query` what each key of the query must match, `required`
-    the keys that must be there. `link_query` is not None where an answer's link goes on with it. `cost` are resource
-    units. `content`: the answer is a file. `build` makes the request out of an SDK client and the verb's arguments.
+    the keys that must be there. `linked`: an answer's link may go on with it. `cost` are resource units. `content`: the
+    answer is a file. `build` makes the request out of an SDK client and the verb's arguments.
     """
 
     name: str
@@ -87,7 +88,7 @@ def _by_name(client: Any, drive: str, parent: str, name: str) -> Any:
     return _item(client, drive, f"{parent}:/{name}:")
 
 
-_ITEM_QUERY = (("$select", re.escape(_ITEM_FIELDS)),)
+_ITEM_QUERY = (("$select", re.escape(ITEM_FIELDS)),)
 _SELECTED = frozenset({"$select"})
 
 DELTA = Verb(
@@ -96,7 +97,7 @@ DELTA = Verb(
     path=_path(rf"/drives/{_ID}/(?:items/{_ID}|root)/{_DELTA}"),
     cost=2,
     build=lambda client, drive, folder: _select(
-        _item(client, drive, folder).delta.to_get_request_information(), _ITEM_FIELDS
+        _item(client, drive, folder).delta.to_get_request_information(), ITEM_FIELDS
     ),
     query=_ITEM_QUERY,
     required=_SELECTED,
@@ -107,7 +108,7 @@ ITEM = Verb(
     method="GET",
     path=_path(rf"/drives/{_ID}/items/{_ID}"),
     cost=1,
-    build=lambda client, drive, item: _select(_item(client, drive, item).to_get_request_information(), _ITEM_FIELDS),
+    build=lambda client, drive, item: _select(_item(client, drive, item).to_get_request_information(), ITEM_FIELDS),
     query=_ITEM_QUERY,
     required=_SELECTED,
 )
@@ -117,7 +118,7 @@ NAMED_ITEM = Verb(
     path=_path(rf"/drives/{_ID}/items/{_ID}:/{_NAME}:"),
     cost=1,
     build=lambda client, drive, parent, name: _select(
-        _by_name(client, drive, parent, name).to_get_request_information(), _ITEM_FIELDS
+        _by_name(client, drive, parent, name).to_get_request_information(), ITEM_FIELDS
     ),
     query=_ITEM_QUERY,
     required=_SELECTED,
@@ -128,9 +129,9 @@ VERSIONS = Verb(
     path=_path(rf"/drives/{_ID}/items/{_ID}/versions"),
     cost=2,
     build=lambda client, drive, item: _select(
-        _item(client, drive, item).versions.to_get_request_information(), _VERSION_FIELDS
+        _item(client, drive, item).versions.to_get_request_information(), VERSION_FIELDS
     ),
-    query=(("$select", re.escape(_VERSION_FIELDS)),),
+    query=(("$select", re.escape(VERSION_FIELDS)),),
     required=_SELECTED,
     linked=True,
 )
@@ -186,9 +187,9 @@ MEMBERS = Verb(
     path=_path(rf"/groups/{_ID}/transitiveMembers"),
     cost=2,
     build=lambda client, group: _select(
-        client.groups.by_group_id(group).transitive_members.to_get_request_information(), _MEMBER_FIELDS
+        client.groups.by_group_id(group).transitive_members.to_get_request_information(), MEMBER_FIELDS
     ),
-    query=(("$select", re.escape(_MEMBER_FIELDS)),),
+    query=(("$select", re.escape(MEMBER_FIELDS)),),
     required=_SELECTED,
     linked=True,
 )
@@ -218,4 +219,4 @@ def _is(verb: Verb, method: str, path: str, query: tuple[tuple[str, str], ...]) 
         allowed |= _LINK_QUERY
     if not all(key in allowed and re.fullmatch(allowed[key], value, re.DOTALL) for key, value in query):
         return False
-    return verb.required <= set(keys) or (verb.linked and (bool(keys) or "(token=" in path))
+    return verb.required <= set(keys) or (verb.linked and (bool(_LINK_TOKENS & set(keys)) or "(token=" in path))
