@@ -17,6 +17,7 @@ import av
 import av.filter
 from av.bitstream import BitStreamFilterContext
 
+from transfer.disarm.turn import straight
 from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.media import Format
@@ -168,14 +169,10 @@ def _rate(source: Any) -> Fraction:
 
 
 def _turn(frame: Any) -> tuple[str, ...]:
-    """The filters that turn a picture upright, by the matrix that the container has for it."""
+    """The filters that turn a picture upright, by the matrix that the container has for it. Raises Refusal."""
     for data in frame.side_data:
         if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
-            turn = _TURNS.get((a >> 16, b >> 16, c >> 16, d >> 16))
-            if turn is None:
-                raise Refusal("The film is shown at an angle.", code=Code.REBUILD_FAILED)
-            return turn
+            return _TURNS[straight(struct.unpack("=9i", bytes(data)[:36]))]
     return ()
 
 

@@ -170,7 +170,7 @@ def _track_header(body: bytes) -> bool:
     a, b, u, c, d, v, x, y, w = struct.unpack_from(">9i", body, start + 16)
     turn = tuple(value // 0x10000 for value in (a, b, c, d))
     straight = turn in _TURNS and not any(value & 0xFFFF for value in (a, b, c, d, x, y))
-    near = max(abs(x), abs(y)) < 0x4000_0000 and (u, v, w) == (0, 0, 0x40000000)
+    near = max(abs(x), abs(y)) <= 0x4000_0000 and (u, v, w) == (0, 0, 0x40000000)
     tidy = fixed[:8] == bytes(8) and fixed[8:10] == bytes(2) and fixed[12:] in (b"\1\0\0\0", bytes(4))
     return reserved == bytes(4) and tidy and straight and near
 

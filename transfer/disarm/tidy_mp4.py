@@ -1,4 +1,4 @@
-"""Puts right what FFmpeg's writer does to a new MP4: a box for tags even when there are none, endless edit lists.
+"""Puts right what FFmpeg's writer does to a new MP4: an empty box for tags, endless edit lists, odd display matrices.
 
 What enters: a descriptor of an MP4 that `video.py` has just written (trusted as far as FFmpeg is). What leaves: the
 same film without `moov/udta`; nothing that holds media moves, so no offset in it changes.
@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from transfer.disarm.descriptors import Inflow, Outflow
+from transfer.disarm.turn import moved, straight
 from transfer.errors import Refusal
 from transfer.model.findings import Code
 
@@ -27,7 +28,7 @@ class _Box(NamedTuple):
 
 
 def tidy_mp4(out: int, lengths: Sequence[Fraction | None]) -> bool:
-    """Removes `udta`, and ends the edit list of each track that has a length in seconds.
+    """Removes `udta`, straightens the first matrix, and ends the edit list of each track that has a length in seconds.
 
     Says whether the first track is shown turned by a quarter. Raises Refusal and OutputFault.
     """
@@ -44,7 +45,7 @@ def tidy_mp4(out: int, lengths: Sequence[Fraction | None]) -> bool:
         if tags.end != movie.end:
             raise Refusal("The new film's header is not as expected.", code=Code.REBUILD_FAILED)
         _cut(out, movie.start, tags.start, movie.end)
-    return bool(tracks) and _turned(out, tracks[0])
+    return bool(tracks) and _straighten(out, tracks[0])
 
 
 def _end_edits(out: int, header: _Box, tracks: list[_Box], lengths: Sequence[Fraction | None]) -> None:
@@ -99,14 +100,21 @@ def _put(out: int, at: int, content: bytes) -> None:
     flow.write(content)
 
 
-def _turned(out: int, track: _Box) -> bool:
-    """The track header's matrix: a quarter turn has nothing on its diagonal."""
-    for box in _boxes(out, track.content, track.end):
-        if box.kind == b"tkhd":
-            content = os.pread(out, min(box.end - box.content, 200), box.content)
-            a, b, _, c, d = struct.unpack_from(">5i", content, 40 if content[0] == 0 else 52)
-            return not a and not d and bool(b and c)
-    return False
+def _straighten(out: int, track: _Box) -> bool:
+    """Writes the track's matrix anew, as a quarter turn or mirror image; whether it is a quarter turn.
+
+    FFmpeg copies the old film's numbers, whatever they are.
+    """
+    box = next((box for box in _boxes(out, track.content, track.end) if box.kind == b"tkhd"), None)
+    if box is None or box.end - box.content < 84:
+        raise Refusal("The new film's header is not as expected.", code=Code.REBUILD_FAILED)
+    place = box.content + (52 if _byte(out, box.content) else 40)
+    *matrix, width, height = struct.unpack(">9i2I", os.pread(out, 44, place))
+    turn = straight(matrix)
+    a, b, c, d = (number << 16 for number in turn)
+    right, down = moved(turn, width >> 16, height >> 16)
+    _put(out, place, struct.pack(">9i", a, b, 0, c, d, 0, right << 16, down << 16, 1 << 30))
+    return turn[0] == 0
 
 
 def _boxes(out: int, position: int, end: int) -> Iterator[_Box]:

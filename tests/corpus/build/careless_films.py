@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests import samples
-from tests.corpus.build.films import film, small_jpeg, turned
+from tests.corpus.build.films import displayed, film, small_jpeg, turned
 from tests.corpus.build.parts import box, boxes_of, element, in_segment
 
 _XMP_ID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -47,6 +47,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "turned-90.mp4": lambda: turned(film(), 90),
     "turned-180.mp4": lambda: turned(film(), 180),
     "turned-270.mov": lambda: turned(film(form="mov"), 270),
+    "scaled-and-moved.mp4": lambda: displayed(film(), 0, 1.5, -1.5, 0, move=(321, 12)),
+    "mirrored.mp4": lambda: displayed(film(), -1, 0, 0, 1),
+    "no-matrix.mp4": lambda: displayed(film(), 0, 0, 0, 0),
     "xmp.mp4": lambda: behind(box(b"uuid", _XMP_ID, samples.XMP)),
     "credentials.mp4": lambda: between(box(b"uuid", _C2PA_ID, bytes(4), b"manifest\0", bytes(64))),
     "unknown-uuid.mp4": lambda: behind(box(b"uuid", bytes(range(16)), b"a program's own notes")),

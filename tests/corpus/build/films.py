@@ -7,6 +7,7 @@ one thread for each encoder).
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -82,14 +83,18 @@ def film(
 
 def turned(content: bytes, degrees: int) -> bytes:
     """An MP4 that says its picture is to be turned when shown."""
-    one, none, matrix = 0x10000, 0, {}
+    one, none, matrix = 1.0, 0.0, {}
     matrix[90] = (none, one, -one, none)
     matrix[180] = (-one, none, none, -one)
     matrix[270] = (none, -one, one, none)
-    a, b, c, d = matrix[degrees]
-    values = (a, b, 0, c, d, 0, 0, 0, 0x40000000)
+    return displayed(content, *matrix[degrees])
+
+
+def displayed(content: bytes, a: float, b: float, c: float, d: float, *, move: tuple[int, int] = (0, 0)) -> bytes:
+    """An MP4 with these numbers in the display matrix of its first track."""
+    values = [round(number * 0x10000) for number in (a, b, 0, c, d, 0, *move)]
     at = content.index(b"tkhd") + 4 + 40
-    return content[:at] + b"".join((v & 0xFFFFFFFF).to_bytes(4, "big") for v in values) + content[at + 36 :]
+    return content[:at] + struct.pack(">9i", *values, 0x40000000) + content[at + 36 :]
 
 
 def small_jpeg(width: int = 64, height: int = 48) -> bytes:

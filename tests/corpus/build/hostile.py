@@ -11,7 +11,7 @@ from PIL import Image
 from tests import samples
 from tests.corpus.build.careless import plain
 from tests.corpus.build.clean import saved
-from tests.corpus.build.films import film
+from tests.corpus.build.films import displayed, film
 from tests.corpus.build.parts import (
     EICAR,
     PNG_START,
@@ -198,6 +198,8 @@ BROKEN_FILMS: dict[str, Callable[[], bytes]] = {
     "child-beyond-parent.mp4": _child_beyond_parent,
     "samples-beyond.mp4": _samples_beyond,
     "outside-media.mp4": _outside_media,
+    "at-an-angle.mp4": lambda: displayed(film(), 0.7071, 0.7071, -0.7071, 0.7071),
+    "stretched.mp4": lambda: displayed(film(), 3, 0, 0, 1),
     "no-index.mp4": lambda: b"".join(part for part in boxes_of(film()) if part[4:8] != b"moov"),
     "two-indexes.mp4": lambda: film() + boxes_of(film())[-1],
     "huge-box.mp4": lambda: film() + box(b"free", length=1 << 40, long=True),

@@ -1,0 +1,41 @@
+"""How a film is turned when it is shown: the matrix of its track, put right. Pure.
+
+What enters: the nine numbers of an untrusted film's display matrix (ISO/IEC 14496-12, section 8.3.2). What leaves: a
+quarter turn or mirror image in whole ones, or Refusal. Phones and cameras write nothing else; editing programs also
+write sizes and places, which say nothing about one film alone and could carry anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transfer.errors import Refusal
+from transfer.model.findings import Code
+
+Turn = tuple[int, int, int, int]  # a, b, c, d, each -1, 0 or 1
+
+_UPRIGHT: Turn = (1, 0, 0, 1)
+_ALMOST = 64  # what is 64 times smaller than the rest is a rounding error; it is less than a degree
+
+
+def straight(matrix: Sequence[int]) -> Turn:
+    """The quarter turn or mirror image that the matrix stands for, whatever its scale. Raises Refusal for any other."""
+    a, b, u, c, d, v = matrix[:6]
+    if not any((a, b, c, d)):  # never set: players show it as it is
+        return _UPRIGHT
+    along, across = max(abs(a), abs(d)), max(abs(b), abs(c))
+    size = max(along, across)
+    even = abs(abs(a) - abs(d)) * _ALMOST <= size and abs(abs(b) - abs(c)) * _ALMOST <= size
+    if min(along, across) * _ALMOST > size or not even or u or v:
+        raise Refusal("The film is to be shown at an angle or stretched.", code=Code.REBUILD_FAILED)
+    return (_sign(a), 0, 0, _sign(d)) if along > across else (0, _sign(b), _sign(c), 0)
+
+
+def moved(turn: Turn, width: int, height: int) -> tuple[int, int]:
+    """How far a turned picture of this size has to be moved so that all of it is seen."""
+    a, b, c, d = turn
+    return width * (a < 0) + height * (c < 0), width * (b < 0) + height * (d < 0)
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
