@@ -12,6 +12,7 @@ headers and body, or a GraphFault. Errors of httpx and azure end here.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
@@ -39,6 +40,10 @@ _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=None)  # seconds of silence; t
 _HEADERS = frozenset({"if-match", "if-none-match", "deltaexcludeparent"})
 _LONGEST_ANSWER = 32 * 1024 * 1024
 _BLOCK = 1024 * 1024
+
+# httpx writes every address into its log at INFO, httpcore every header at DEBUG: some of them are secrets.
+for _logger in ("httpx", "httpcore"):
+    logging.getLogger(_logger).setLevel(logging.WARNING)
 
 
 class Exchange:
