@@ -124,6 +124,30 @@ def test_permissions_are_told_to_those_who_may_know(emulator: Emulator, drive: D
     assert asking(emulator, "reader")("GET", f"/groups/{group('Team').id}/transitiveMembers").status_code == 403
 
 
+def test_every_list_may_come_in_pages(emulator: Emulator, drive: Drive) -> None:
+    emulator.world.switch(list_page_size=2)
+    item, team = drive.item("out/a.jpg"), group("Team")
+    for number in range(5):
+        drive.by(SAM).put(f"many/{number}", b"x")
+        drive.by(SAM).replace(item, b"%d" % number)
+        drive.permit(item, person(f"Person {number}"))
+        emulator.world.member(team, person(f"Person {number}"))
+    ask, place = asking(emulator, "auditor"), f"/drives/{drive.id}/items"
+    for path, count in (
+        (f"{place}/{drive.item('many').id}/children?$select=id", 5),
+        (f"{place}/{item.id}/versions?$select=id,size", 6),
+        (f"{place}/{item.id}/permissions", 5),
+        (f"/groups/{team.id}/transitiveMembers?$select=id", 5),
+        (f"/drives/{drive.id}/root:/many:/children?$top=3", 5),
+    ):
+        found, link = [], path
+        while link:
+            page = ask.json(link)
+            found += [entry["id"] for entry in page["value"]]
+            link = page.get("@odata.nextLink")
+        assert len(set(found)) == len(found) == count
+
+
 def test_who_wrote_it_in_every_variant(emulator: Emulator, drive: Drive) -> None:
     hands = {
         "staff": ("user", drive.by(SAM)),

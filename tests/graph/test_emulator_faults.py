@@ -136,9 +136,10 @@ def test_random_faults_have_a_share_and_a_seed(drive: Drive, emulator: Emulator)
         world.forget_requests()
         world.database.run("DELETE FROM sequence WHERE name = 'draw'")
         world.random_faults(0.2, seed=seed)
+        ask = Asking(emulator, "reader")
         for _ in range(200):
             try:
-                Asking(emulator, "reader")("GET", f"/drives/{drive.id}/root")
+                ask("GET", f"/drives/{drive.id}/root")
             except httpx.TransportError:
                 continue
         return [asked.fault for asked in world.asked()]

@@ -28,7 +28,7 @@ KINDS = {
     "redirect": "302 to the location of the options",
     "not_found": "404, as for what was made just now",
     "gone": "410 with Location and the code of the options",
-    "expired": "401: the download address has expired",
+    "expired": "401, or the status of the options: the download address has expired",
     "session_lost": "404, and the upload session is gone",
     "cut_before": "the connection ends before the request is heard",
     "cut_during": "the connection ends in the middle of the request's body",
@@ -124,7 +124,7 @@ class Faults:
             "timeout": (504, {}),
             "not_found": (404, {}),
             "session_lost": (404, {}),
-            "expired": (401, {}),
+            "expired": (int(options.get("status", 401)), {}),
             "gone": (410, {"Location": options.get("location", "")}),
             "status": (int(options.get("status", 500)), options.get("headers", {})),
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.graph.emulator import routes, shapes
+from tests.graph.emulator import lists, routes, shapes
 from tests.graph.emulator.access import Access
 from tests.graph.emulator.answers import Answer, FilePart, Problem, json_answer
 from tests.graph.emulator.body import Body
@@ -130,15 +130,14 @@ class Service:
     def _children(self, request: Request, item: Item) -> Answer:
         if item.kind != "folder":
             raise Problem(400, "The item is not a folder.")
-        all_ = self.tree.children(item)
-        size = min(int(request.query.get("$top", 200)), 1000)
-        begun = int(request.query.get("$skiptoken", 0))
-        document: Json = {"value": [self._shown(request, child) for child in all_[begun : begun + size]]}
-        if begun + size < len(all_):
-            select = f"&$select={request.query['$select']}" if "$select" in request.query else ""
-            place = f"{self.tree.switch('base')}/v1.0/drives/{item.drive}/items/{item.id}/children"
-            document["@odata.nextLink"] = f"{place}?$top={size}&$skiptoken={begun + size}{select}"
-        return json_answer(document)
+        some, document = lists.part(self.tree, request.query, self.tree.children(item), request.path)
+        return json_answer({**document, "value": [self._shown(request, child) for child in some]})
+
+    def _listed(self, request: Request, entries: list[Json]) -> Answer:
+        some, document = lists.part(self.tree, request.query, entries, request.path)
+        if "$select" in request.query:
+            some = [shapes.selected(entry, request.query["$select"]) for entry in some]
+        return json_answer({**document, "value": some})
 
     def _make_folder(self, request: Request, item: Item) -> Answer:
         wish = request.body.document()
@@ -171,13 +170,13 @@ class Service:
         )
 
     def _versions(self, request: Request, item: Item) -> Answer:
-        return json_answer({"value": [shapes.version(row) for row in self._version_rows(item)]})
+        return self._listed(request, [shapes.version(row) for row in self._version_rows(item)])
 
     def _permissions(self, request: Request, item: Item) -> Answer:
         only = None
         if not self.access.sees_all_permissions(request.token, item):
             only = self.access.identity(request.token)
-        return json_answer({"value": self.sharing.listed(item, only)})
+        return self._listed(request, self.sharing.listed(item, only))
 
     def _one_of(self, request: Request, item: Item, kind: str, name: str) -> Answer:
         if kind == "permissions" and request.method == "DELETE":
@@ -252,4 +251,4 @@ class Service:
         if request.method != "GET" or what.partition("/")[0] not in {"transitiveMembers", "members"}:
             raise Problem(501, f"{what} of a group is not emulated.")
         members = self.sharing.members(identifier, nested=what.startswith("transitive"))
-        return json_answer({"value": members})
+        return self._listed(request, members)

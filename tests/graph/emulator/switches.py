@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "latency": 0.0,  # seconds before every answer
     # delta
     "page_size": 200,
+    "list_page_size": 200,  # of children, versions, permissions and members, unless `$top` says otherwise
     "links": "query",  # nextLink and deltaLink as `delta?token=…` or, with "function", as `delta(token='…')`
     "delta_shuffle": False,  # children before parents, renamed folders anywhere
     "delta_duplicates": 0.0,  # share of items that are told again on the next page
