@@ -6,7 +6,7 @@
 
 It stands beneath the SDK's middleware, so that redirects and whatever else the SDK makes up pass here too. It keeps the
 throttle and counts. What enters: requests, trusted no more than the answers. What leaves: the same requests, with an id
-of their own, and answers; `NotListed` for a request that may not be made, `Unreadable` for a redirect that leads astray.
+of their own, and answers; `NotListed` for a request that may not be made, `Unreadable` for a redirect to nowhere safe.
 """
 
 from __future__ import annotations
