@@ -46,6 +46,7 @@ class Pool:
             raise Misuse("A sandbox needs at least one worker.", advice="Set [sandbox] workers to 1 or more.")
         self.patience = limits.request_seconds
         self._limits, self._strict, self._workers = limits, strict, workers
+        self._keeps = role in {Role.MEDIA, Role.READING}  # a decoded picture, which it is to forget between two files
         self._cores = os.cpu_count() or 1  # asked once: the system reads it from a file
         self._free = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()  # guards the three below
@@ -116,7 +117,7 @@ class Pool:
             self._strict
             or worker.files >= self._limits.files
             or worker.busy_seconds * self._cores * 2 > self._limits.cpu_seconds
-            or not worker.tell(render_request(Rest()))
+            or (self._keeps and not worker.tell(render_request(Rest())))
         )
         with self._lock:
             if not spent and not self._closed:

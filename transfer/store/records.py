@@ -7,6 +7,7 @@ this program writes records.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -18,6 +19,7 @@ from transfer.model.states import Arrival, Examined, Held, Rebuilt, Refused, Spo
 Record: TypeAlias = Spooled | Examined | Rebuilt | Held | Refused
 
 _T = TypeVar("_T")
+_REMEMBERED = 256
 
 _CONFIG = ConfigDict(ser_json_bytes="hex", val_json_bytes="hex", extra="forbid", strict=True)
 
@@ -93,6 +95,7 @@ def render_reasons(reasons: tuple[Reason, ...]) -> str:
     return _REASONS.dump_json(reasons).decode()
 
 
+@lru_cache(maxsize=_REMEMBERED)  # of a thousand files most are judged in the same words
 def parse_reasons(stored: str) -> tuple[Reason, ...]:
     """The inverse of `render_reasons`. Raises Tampered."""
     return _parse(_REASONS, stored)
