@@ -41,8 +41,8 @@ _HEADERS = frozenset({"if-match", "if-none-match", "deltaexcludeparent"})
 _LONGEST_ANSWER = 32 * 1024 * 1024
 _BLOCK = 1024 * 1024
 
-# httpx writes every address into its log at INFO, httpcore every header at DEBUG: some of them are secrets.
-for _logger in ("httpx", "httpcore"):
+# httpx writes every address into its log at INFO, others headers at DEBUG: some of them are secrets.
+for _logger in ("httpx", "httpcore", "azure", "msal"):
     logging.getLogger(_logger).setLevel(logging.WARNING)
 
 
