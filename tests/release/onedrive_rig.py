@@ -79,10 +79,11 @@ class End:
         chunk: int = CHUNK,
         pause: Callable[[float], None] = lambda _seconds: None,
         manners: Manners = IMPATIENT,
+        database: Database | None = None,
     ) -> None:
         self.clock = clock or Now()
         path = top / "state.db"
-        self.database = Database.open(path) if path.exists() else Database.create(path)
+        self.database = database or (Database.open(path) if path.exists() else Database.create(path))
         self.log = Log(origin="gateway.example/demo", clock=self.clock, entropy=os.urandom)
         self.session = UploadingSession(
             verbs=WRITER,
