@@ -62,6 +62,14 @@ MAKERS = {
     "CleanBlob": ("transfer.store.blobs",),  # by hashing what the rebuild wrote; records.py reads it back
 }
 
+# Each direction of OneDrive has a client of its own. Those who build them are the composition roots and the checkup.
+CLIENTS = {
+    "transfer.graph.reader": ("transfer.intake",),
+    "transfer.graph.writer": ("transfer.release",),
+    "transfer.graph.lister": ("transfer.return_guard",),
+}
+BUILDERS = ("transfer.wiring", "transfer.assembly", "transfer.checkup", "transfer.onedrive")
+
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 
 
@@ -128,6 +136,16 @@ def test_third_party_packages_come_through_their_doors(path: Path) -> None:
         package = imported.partition(".")[0]
         if package in DOORS:
             assert within(name, DOORS[package]), f"{imported} may be imported only by {', '.join(DOORS[package])}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_each_direction_of_onedrive_has_its_own_client(path: Path) -> None:
+    name = module_name(path)
+    for imported in imports(path):
+        for client, users in CLIENTS.items():
+            if within(imported, (client,)):
+                allowed = (*users, *BUILDERS, client)
+                assert within(name, allowed), f"{client} may be imported only by {', '.join(users)}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
