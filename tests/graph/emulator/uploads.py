@@ -11,6 +11,9 @@ import os
 import re
 import secrets
 import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ class Uploads:
 
     def __init__(self, tree: Tree) -> None:
         self.tree, self.database = tree, tree.database
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     # In one piece
 
@@ -53,10 +57,17 @@ class Uploads:
         item = self.commit(folder, name, standing, blob, actor, behaviour)
         return json_answer(shapes.resource(self.tree, item), status=_status(item, standing))
 
-    def commit(self, folder: Item, name: str, standing: Item | None, blob: str, actor: Json, behaviour: str) -> Item:
+    def measured(self, blob: str) -> tuple[int, str]:
+        """Size and hash of content; of a large one it takes long, and so belongs outside a transaction."""
+        hash_, size = quickxor.of_file(self.tree.blob(blob))
+        return size, hash_
+
+    def commit(
+        self, folder: Item, name: str, standing: Item | None, blob: str, actor: Json, behaviour: str,
+        measured: tuple[int, str] | None = None,
+    ) -> Item:  # fmt: skip
         """Makes content an item: a new one, a new version of the standing one, or one beside it."""
-        hash_, size = quickxor.of_file(self.tree.blob(blob))  # takes long, and so not inside a transaction
-        measured = (size, hash_)
+        measured = measured or self.measured(blob)
         with self.database.transaction():
             if standing is not None and behaviour == "rename":
                 name, standing = self._free(folder, name), None
@@ -142,7 +153,8 @@ class Uploads:
         if method == "POST":
             if row["size"] is None or row["received"] < row["size"]:
                 raise Problem(400, "The upload is not complete and cannot be committed.")
-            return self._finish(row)
+            with self._locks[identifier]:
+                return self._finish(dict(self.session(identifier)))
         raise Problem(405, "The method is not allowed.")
 
     def end(self, identifier: str) -> None:
@@ -178,23 +190,29 @@ class Uploads:
             fresh.unlink()  # one that was cut off is forgotten
 
     def _received(self, identifier: str, fresh: Path, first: int, total: int, length: int) -> Answer:
-        path = self._part(identifier)
-        with self.database.transaction():
+        """Adds a fragment. The last one is the commit too: who is killed has done both or neither."""
+        with self._locks[identifier]:
             row = self.session(identifier)
             if row["received"] != first:
                 raise Problem(416, "The fragment was received before.", code="fragmentOverlap")
-            with open(path, "r+b") as whole, open(fresh, "rb") as part:
+            with open(self._part(identifier), "r+b") as whole, open(fresh, "rb") as part:
                 whole.seek(first)
                 while block := part.read(1 << 20):
                     whole.write(block)
-            expires = self.tree.now() + float(self.tree.switch("session_life"))
-            self.database.run(
-                "UPDATE sessions SET received = ?, size = ?, expires = ? WHERE id = ?",
-                *(first + length, total, expires, identifier),
-            )
-        if first + length < total or row["deferred"]:
-            return self._state(identifier, 202)
-        return self._finish(self.session(identifier))
+            if first + length < total or row["deferred"]:
+                self._advance(identifier, first + length, total)
+                return self._state(identifier, 202)
+            try:
+                return self._finish({**dict(row), "size": total})
+            except Problem:
+                self._advance(identifier, first + length, total)
+                raise
+
+    def _advance(self, identifier: str, received: int, total: int) -> None:
+        expires = self.tree.now() + float(self.tree.switch("session_life"))
+        self.database.run(
+            "UPDATE sessions SET received = ?, size = ?, expires = ? WHERE id = ?", received, total, expires, identifier
+        )
 
     def _state(self, identifier: str, status: int) -> Answer:
         row = self.session(identifier)
@@ -204,7 +222,7 @@ class Uploads:
         document["nextExpectedRanges"] = [] if size is not None and start >= size else ranges
         return json_answer(document, status=status)
 
-    def _finish(self, row: sqlite3.Row) -> Answer:
+    def _finish(self, row: Mapping[str, Any]) -> Answer:
         """The commit: only now the file is there, unless its name was taken; then the session stays."""
         folder = self.tree.item(row["drive"], row["parent"])
         if row["item"]:
@@ -216,7 +234,12 @@ class Uploads:
         self._require_room(row["drive"], row["size"])
         blob = self.tree.new_blob()
         os.link(self._part(row["id"]), self.tree.blob(blob))
-        item = self.commit(folder, row["name"], standing, blob, json.loads(row["actor"]), row["behaviour"])
+        measured = self.measured(blob)
+        with self.database.transaction():
+            item = self.commit(
+                folder, row["name"], standing, blob, json.loads(row["actor"]), row["behaviour"], measured
+            )
+            self.database.run("DELETE FROM sessions WHERE id = ?", row["id"])
         self.end(row["id"])
         return json_answer(shapes.resource(self.tree, item), status=_status(item, standing))
 
