@@ -10,13 +10,25 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import command_line, growth, log, log_large, memory, pictures, video
+from benchmarks import command_line, growth, log, log_large, memory, pictures, stations, video
 from benchmarks.place import TOP, Stopped
 from benchmarks.results import Result, load, machine, table, write_json
 
 Measure = Callable[[Path], Result | list[Result]]
 
-NAMES = ("help", "log-append", "log-large", "latency", "pictures", "growth", "video", "memory")
+NAMES = (
+    "help",
+    "log-append",
+    "log-large",
+    "stations",
+    "latency",
+    "pictures",
+    "pictures-released",
+    "growth",
+    "video",
+    "memory",
+)
+_SOME_RELEASED = 1_000  # fingerprints
 _BUSY = 0.5  # processes wanting a core, for each core: beyond that the machine is not ours alone
 _MEBIBYTE = 1 << 20
 
@@ -67,7 +79,16 @@ def _measure(name: str, options: argparse.Namespace) -> Measure:
         "log-append": lambda folder: log.measure_appending(folder, rounds=5 if quick else 20),
         "log-large": lambda folder: log_large.measure(folder, entries=options.entries),
         "latency": lambda folder: pictures.measure_latency(folder, drops=5 if quick else 15),
+        "stations": lambda folder: stations.measure(
+            folder,
+            files=options.files,
+            released=sorted({min(_SOME_RELEASED, options.released), options.released}),
+            clamd=options.clamd,
+        ),
         "pictures": lambda folder: pictures.measure(folder, count=options.pictures),
+        "pictures-released": lambda folder: pictures.measure(
+            folder, count=options.pictures, released=min(_SOME_RELEASED, options.released)
+        ),
         "growth": lambda folder: growth.measure(folder, items=options.items, pictures=40 if quick else 100),
         "video": lambda folder: video.measure(folder, size=options.video * _MEBIBYTE, rounds=2 if quick else 3),
         "memory": lambda folder: memory.measure(folder, size=options.large * _MEBIBYTE),
@@ -93,9 +114,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--large", **number, help="MiB of the film for the memory: 9540 (10 GB), quick 1024")
     parser.add_argument("--entries", **number, help="entries of the large log: 1000000, quick 100000")
     parser.add_argument("--items", **number, help="items in the register for the growth: 50000, quick 5000")
+    parser.add_argument("--files", **number, help="files of each kind that go from station to station: 40, quick 10")
+    parser.add_argument("--released", **number, help="fingerprints of releases, at most: 100000, quick 10000")
+    parser.add_argument(
+        "--clamd", type=Path, metavar="SOCKET", default=Path("/run/clamav/clamd.ctl"), help="asked too if it is there"
+    )
     options = parser.parse_args()
     full = {"pictures": 1000, "video": 1024, "large": 9540, "entries": 1_000_000, "items": 50_000}
+    full |= {"files": 40, "released": 100_000}
     quick = {"pictures": 100, "video": 256, "large": 1024, "entries": 100_000, "items": 5_000}
+    quick |= {"files": 10, "released": 10_000}
     for name, size in (quick if options.quick else full).items():
         given = getattr(options, name)
         if given is not None and given < 1:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from benchmarks.material import make_picture, make_pictures
 from benchmarks.place import TOP, Place
+from benchmarks.released import release
 from benchmarks.results import FEWER, MORE, Budget, Result, Side
 from transfer.policy.rulebook import load_policy
 
@@ -19,11 +20,17 @@ _WITHIN = 900
 _PROCESSES = 2
 
 
-def measure(folder: Path, *, count: int) -> Result:
-    """Ours between two halves of the bare side, so that a machine that changes its pace does so for both."""
+def measure(folder: Path, *, count: int, released: int = 0) -> Result:
+    """Ours between two halves of the bare side, so that a machine that changes its pace does so for both.
+
+    Each picture is compared with so many fingerprints that were `released`.
+    """
     paths = make_pictures(folder / "photos", count)
     quality = policy_quality()
-    with Place(folder / "pictures") as place:
+    place = Place(folder / "pictures")
+    if released:
+        release(place.root, released)
+    with place:
         before = bare_rate(paths[: count // 2], quality)
         used = place.cpu_seconds()
         started = time.perf_counter()
@@ -35,8 +42,9 @@ def measure(folder: Path, *, count: int) -> Result:
         after = bare_rate(paths[count // 2 :], quality)
     bare = 2 / (1 / before + 1 / after)
     return Result(
-        name="pictures",
-        what=f"{count:,} pictures of 1080p dropped at once, until all are judged",
+        name="pictures-released" if released else "pictures",
+        what=f"{count:,} pictures of 1080p dropped at once, until all are judged"
+        + (f", each compared with {released:,} released ones" if released else ""),
         ours=Side(what="pictures judged", value=count / took, unit="a second"),
         beside=Side(what=f"decoded and encoded by Pillow in {_PROCESSES} processes", value=bare, unit="a second"),
         budget=Budget(kind=MORE, value=0.5, of="ratio"),

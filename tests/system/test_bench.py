@@ -14,7 +14,11 @@ from jsonschema import Draft202012Validator
 
 TOP = Path(__file__).resolve().parents[2]
 FORM = Draft202012Validator(json.loads((TOP / "scripts" / "benchmarks" / "bench.schema.json").read_text()))
-SMALL = ("--quick", "--pictures", "6", "--entries", "3000", "--items", "300", "--video", "3", "--large", "3")
+SMALL = (
+    "--quick",
+    *("--pictures", "6", "--entries", "3000", "--items", "300", "--video", "3", "--large", "3"),
+    *("--files", "2", "--released", "40"),
+)
 
 
 def bench(tmp_path: Path, *arguments: str, within: float = 240) -> tuple[subprocess.CompletedProcess[str], Any]:
@@ -48,9 +52,38 @@ def test_quick_measures_write_what_the_format_says(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json"], "it clears up"
 
 
+def test_what_each_station_costs(tmp_path: Path) -> None:
+    done, found = bench(tmp_path, *SMALL, "--only", "stations")
+    assert done.returncode == 0, done.stderr
+    FORM.validate(found)
+    kinds = {measure["name"].removeprefix("stations-"): measure for measure in found["measures"]}
+    assert list(kinds) == ["jpeg", "png", "mp4", "caption"]
+    everywhere = {
+        "admit",
+        "sniff",
+        "rebuild",
+        "residue proof",
+        "YARA",
+        "decide",
+        "log entries",
+        "commit",
+        "hash and keep",
+    }
+    seen = {"structure walk", "decode, probe", "fingerprint", "markings, personal data"}
+    for kind, measure in kinds.items():
+        stations = measure["details"]["stations"]
+        passed = everywhere | (seen if kind != "caption" else {"decode, probe", "markings, personal data"})
+        idle = sorted(name for name in passed if not stations[name]["ms"])
+        assert not idle, f"{kind}: no time was measured at {idle}"
+        assert sum(station["ms"] for station in stations.values()) == pytest.approx(measure["ours"]["value"], abs=0.01)
+        assert sum(station["share"] for station in stations.values()) == pytest.approx(1, abs=0.01)
+    assert list(kinds["jpeg"]["details"]["likeness_search_ms"]) == ["0", "40"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json"], "it clears up"
+
+
 @pytest.mark.slow
 def test_the_measures_with_a_running_gateway(tmp_path: Path) -> None:
-    names = ("pictures", "growth", "video", "memory")
+    names = ("pictures", "pictures-released", "growth", "video", "memory")
     done, found = bench(tmp_path, *SMALL, *(word for name in names for word in ("--only", name)))
     assert done.returncode in {0, 1}, done.stderr
     FORM.validate(found)
