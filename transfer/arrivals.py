@@ -23,6 +23,7 @@ from transfer.intake.settle import Settled, SettleRules, Settling
 from transfer.model.chronicle import refused_event, spooled_event
 from transfer.model.clock import Clock
 from transfer.model.ends import Source
+from transfer.model.events import Event
 from transfer.model.identifiers import ItemId, Sha256, item_id_from_entropy
 from transfer.model.states import Arrival, Refused, Spooled, State
 from transfer.policy.decide import decide
@@ -63,8 +64,7 @@ class Taking:
         )
         if answer is None:
             return None
-        record = answer if isinstance(answer, Spooled) else self._turned_away(answer)
-        event = spooled_event(record) if isinstance(record, Spooled) else refused_event(record)
+        record, event = self._recorded(answer)
         try:
             with self.db.write() as tx:
                 if isinstance(record, Spooled) and not self.blobs.has_raw(record.raw.sha256):
@@ -73,6 +73,12 @@ class Taking:
         except NotSo:  # another look took it up a moment ago
             return None
         return record.arrived.item
+
+    def _recorded(self, answer: Spooled | TurnedAway) -> tuple[Spooled | Refused, Event]:
+        if isinstance(answer, Spooled):
+            return answer, spooled_event(answer)
+        refused = self._turned_away(answer)
+        return refused, refused_event(refused, private=answer.private)
 
     def _turned_away(self, answer: TurnedAway) -> Refused:
         arrived = answer.arrived

@@ -24,9 +24,10 @@ from transfer.intake.folder import FolderSource
 from transfer.intake.place import is_leftover
 from transfer.judging import Standing
 from transfer.model.clock import Clock
+from transfer.model.ends import Origin
 from transfer.model.events import EntryRef, Event
 from transfer.model.fingerprint import Comparison, Fingerprint, NearCopy
-from transfer.model.identifiers import CampaignId, ItemId, PersonId, Sha256, SourceId
+from transfer.model.identifiers import NOBODY, CampaignId, ItemId, Sha256, SourceId
 from transfer.model.states import Arrival, Held, Kind
 from transfer.pipeline import Line
 from transfer.policy.rules import Policy
@@ -36,8 +37,6 @@ from transfer.store.database import Database, ReadTx, WriteTx
 from transfer.store.durable import world_errors
 from transfer.store.fingerprints import Fingerprints
 from transfer.store.register import ItemRow, Register
-
-_NOBODY = PersonId("u_" + "0" * 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,16 +163,15 @@ class _OneFile:
     def __init__(self, path: Path, *, source: SourceId, campaign: CampaignId) -> None:
         absolute = os.fsencode(os.path.abspath(path))
         folder, self._name = os.path.split(absolute)
-        self._folder = FolderSource(source=source, submitter=_NOBODY, root=Path(os.fsdecode(folder)))
+        self._folder = FolderSource(source=source, submitter=NOBODY, root=Path(os.fsdecode(folder)))
         self.path = campaign.encode() + b"/" + self._name
 
     @property
     def id(self) -> SourceId:
         return self._folder.id
 
-    @property
-    def submitter(self) -> PersonId:
-        return self._folder.submitter
+    def origin_of(self, arrival: Arrival) -> Origin:
+        return self._folder.origin_of(arrival)
 
     def sightings(self) -> Iterator[Arrival]:
         found = self.observe(self.path)

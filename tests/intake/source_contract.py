@@ -64,7 +64,6 @@ class SourceContract:
 
     def test_it_says_whose_it_is(self, stage: Stage) -> None:
         assert stage.source.id
-        assert stage.source.submitter
 
     def test_an_empty_folder_has_no_sightings(self, stage: Stage) -> None:
         assert list(stage.source.sightings()) == []

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import BinaryIO
 
 from transfer.errors import Refusal, Unavailable
@@ -20,7 +21,7 @@ from transfer.intake.place import is_leftover, place
 from transfer.model.clock import Clock
 from transfer.model.ends import Source
 from transfer.model.findings import Code, Finding
-from transfer.model.identifiers import ItemId, Sha256
+from transfer.model.identifiers import ItemId, PersonId, Sha256
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format
 from transfer.model.states import Arrival, Arrived, Kind, Spooled
@@ -41,8 +42,17 @@ _REFUSING = frozenset(
         Code.EMPTY,
         Code.NAME_NOT_ALLOWED,
         Code.UNREADABLE,
+        Code.SHORTCUT,
+        Code.UNFINISHED,
+        Code.NOT_AS_REPORTED,
+        Code.WRITTEN_BY_DEVICE,
+        Code.WRITER_UNKNOWN,
+        Code.WRITTEN_BY_SEVERAL,
+        Code.MALWARE,
     }
 )
+# What a source may say while a file is read that ends it: it is turned away then, and not tried for ever.
+_WHILE_READING = frozenset({Code.UNREADABLE, Code.NOT_AS_REPORTED, Code.MALWARE})
 
 _USUAL = (
     "7z aac apk app avi bat bin bmp bz2 c cab class cmd com cpl cpp css csv dat deb dll dmg doc docm docx eml "
@@ -59,13 +69,15 @@ class TurnedAway:
     """Refused at the door and not kept. `findings` are all there are, those of `arrived` included.
 
     `sha256` is None where there is no content to read (a link, a FIFO, a device, a socket, a folder), where it may
-    not be read, and where it is longer than the policy's limit for hashing.
+    not be read, and where it is longer than the policy's limit for hashing. `private` says who was seen to have
+    written it, where that is why.
     """
 
     arrived: Arrived
     sha256: Sha256 | None
     size: int
     findings: tuple[Finding, ...]
+    private: Mapping[str, str] = field(default_factory=dict)
 
 
 def admit(
@@ -89,29 +101,31 @@ def admit(
     """
     if is_leftover(arrival.path):
         return None
-    arrived = _arrived(arrival, source=source, item=item, clock=clock)
-    findings = _door_findings(arrival, arrived, limits=limits, allowed_suffixes=allowed_suffixes)
-    if arrival.kind is not Kind.FILE:
-        return _turn_away(arrived, None, findings) if _unchanged(source, arrival) else None
     try:
+        origin = source.origin_of(arrival)
+        arrived = _arrived(arrival, submitter=origin.submitter, item=item, clock=clock)
+        findings = _door_findings(arrival, arrived, limits=limits, allowed_suffixes=allowed_suffixes) + origin.findings
+        turned_away = partial(_turn_away, arrived, private=origin.private)
+        if arrival.kind is not Kind.FILE or not origin.readable:
+            return turned_away(None, findings) if _unchanged(source, arrival) else None
         with source.open(arrival) as stream:
             if _is_sparse(stream, arrival):
                 findings = (*findings, Finding(code=Code.SPARSE, detail={"allocated": arrival.allocated}))
             if any(finding.code in _REFUSING for finding in findings):
                 hashed = blobs.hash_only(stream, limit=hash_limit) if arrival.size <= hash_limit else None
-                return _turn_away(arrived, hashed, findings) if _unchanged(source, arrival) else None
+                return turned_away(hashed, findings) if _unchanged(source, arrival) else None
             return _spool(stream, arrived, source=source, blobs=blobs, reserve=reserve, progress=progress)
     except Refusal as refusal:
-        if refusal.code != Code.UNREADABLE:
+        if refusal.code not in _WHILE_READING:
             raise
-        return _turn_away(arrived, None, (*findings, Finding(code=Code.UNREADABLE)))
+        return turned_away(None, (*findings, Finding(code=Code(refusal.code))))
     except Unavailable:
         if _unchanged(source, arrival):
             raise
         return None
 
 
-def _arrived(arrival: Arrival, *, source: Source, item: ItemId, clock: Clock) -> Arrived:
+def _arrived(arrival: Arrival, *, submitter: PersonId, item: ItemId, clock: Clock) -> Arrived:
     where = place(arrival.path)
     return Arrived(
         item=item,
@@ -119,7 +133,7 @@ def _arrived(arrival: Arrival, *, source: Source, item: ItemId, clock: Clock) ->
         name=where.name,
         campaign=where.campaign,
         post=where.post,
-        submitter=source.submitter,
+        submitter=submitter,
         at=clock.now(),
         findings=where.findings,
     )
@@ -137,14 +151,18 @@ def _spool(
     with blobs.incoming() as incoming:
         try:
             raw = incoming.copy(stream, limit=arrival.size, progress=progress)
-        except Refusal:  # it has grown while it was copied
-            return None
+        except Refusal as refusal:
+            if refusal.code == Code.TOO_LARGE:  # it has grown while it was copied
+                return None
+            raise
         if raw.size != arrival.size or not _unchanged(source, arrival):
             return None
         return Spooled(arrived=arrived, raw=incoming.keep())
 
 
-def _turn_away(arrived: Arrived, hashed: tuple[Sha256, int] | None, findings: tuple[Finding, ...]) -> TurnedAway | None:
+def _turn_away(
+    arrived: Arrived, hashed: tuple[Sha256, int] | None, findings: tuple[Finding, ...], *, private: Mapping[str, str]
+) -> TurnedAway | None:
     size = arrived.arrival.size
     if hashed is not None and hashed[1] != size:
         return None
@@ -153,6 +171,7 @@ def _turn_away(arrived: Arrived, hashed: tuple[Sha256, int] | None, findings: tu
         sha256=hashed[0] if hashed else None,
         size=size,
         findings=findings,
+        private=private,
     )
 
 
@@ -163,24 +182,35 @@ def _door_findings(
     match arrival.kind:
         case Kind.SYMLINK:
             findings.append(Finding(code=Code.SYMLINK))
-        case Kind.FIFO | Kind.SOCKET | Kind.DEVICE:
+        case Kind.FIFO | Kind.SOCKET | Kind.DEVICE | Kind.PACKAGE:
             findings.append(Finding(code=Code.NOT_A_FILE, detail={"kind": arrival.kind.value}))
+        case Kind.SHORTCUT:
+            findings.append(Finding(code=Code.SHORTCUT))
         case Kind.FOLDER:  # the source could not enter it, or would not that deep
             findings.append(Finding(code=Code.UNREADABLE, detail={"kind": arrival.kind.value}))
         case Kind.FILE:
-            suffix = arrived.name.suffix
-            limit = _limit(suffix, limits)
-            if suffix not in allowed_suffixes:
-                # The end of a name is whatever somebody typed; only what is usual is repeated, where all can read it.
-                detail = {"suffix": suffix} if suffix in _USUAL_SUFFIXES else {}
-                findings.append(Finding(code=Code.NAME_NOT_ALLOWED, detail=detail))
-            if arrival.links > 1:
-                findings.append(Finding(code=Code.HARD_LINK, detail={"links": arrival.links}))
-            if arrival.size > limit:
-                findings.append(Finding(code=Code.TOO_LARGE, detail={"bytes": arrival.size, "limit": limit}))
-            if arrival.size == 0:
-                findings.append(Finding(code=Code.EMPTY))
+            findings += _file_findings(arrival, arrived.name.suffix, limits=limits, allowed_suffixes=allowed_suffixes)
     return tuple(findings)
+
+
+def _file_findings(
+    arrival: Arrival, suffix: str, *, limits: MediaLimits, allowed_suffixes: Collection[str]
+) -> list[Finding]:
+    findings: list[Finding] = []
+    limit = _limit(suffix, limits)
+    if suffix not in allowed_suffixes:
+        # The end of a name is whatever somebody typed; only what is usual is repeated, where all can read it.
+        detail = {"suffix": suffix} if suffix in _USUAL_SUFFIXES else {}
+        findings.append(Finding(code=Code.NAME_NOT_ALLOWED, detail=detail))
+    if arrival.links > 1:
+        findings.append(Finding(code=Code.HARD_LINK, detail={"links": arrival.links}))
+    if arrival.size > limit:
+        findings.append(Finding(code=Code.TOO_LARGE, detail={"bytes": arrival.size, "limit": limit}))
+    if arrival.size == 0:
+        findings.append(Finding(code=Code.EMPTY))
+    if arrival.version is not None and arrival.version.unfinished:
+        findings.append(Finding(code=Code.UNFINISHED))
+    return findings
 
 
 def _limit(suffix: str, limits: MediaLimits) -> int:

@@ -29,6 +29,7 @@ from watchdog.observers.inotify import InotifyObserver
 
 from transfer.errors import Refusal, Unavailable
 from transfer.intake.descent import DENIED, GONE, arrival_of, descend, listing, look, parts_of
+from transfer.model.ends import Origin
 from transfer.model.findings import Code
 from transfer.model.identifiers import PersonId, SourceId
 from transfer.model.states import Arrival, Kind
@@ -57,10 +58,9 @@ class FolderSource:
         """Its identifier in the settings."""
         return self._id
 
-    @property
-    def submitter(self) -> PersonId:
-        """Whose folder it is."""
-        return self._submitter
+    def origin_of(self, _arrival: Arrival) -> Origin:
+        """Whose folder it is: whoever owns a file there, it counts as dropped by this person."""
+        return Origin(submitter=self._submitter)
 
     def sightings(self) -> Iterator[Arrival]:
         """Everything that stands there now but folders, unless one is too deep or not ours to list.

@@ -2,7 +2,7 @@
 
 A file has settled when its writer has closed it and it has been quiet for 150 ms, or, where nobody told of a close
 (network folders, lost events), when size, mtime and ctime have stood still for the settle time. An empty file is what
-many sync clients put first: it is given much longer to fill.
+many sync clients put first: it is given much longer to fill, and so is one that a drive says is not finished.
 
 What enters: arrivals as a source observes them, what a watcher tells, and instants in seconds of one steady clock.
 What leaves: "settled", or the instant at which to look again. Nothing is trusted for longer than until the copy,
@@ -122,7 +122,8 @@ class Settling:
         return min((watched.until for watched in self._watched.values()), default=None)
 
     def _settles_at(self, arrival: Arrival, now: _Watched) -> float:
-        if arrival.kind is Kind.FILE and arrival.size == 0:
+        unfinished = arrival.version is not None and arrival.version.unfinished
+        if arrival.kind is Kind.FILE and (arrival.size == 0 or unfinished):
             return now.since + self._rules.empty
         if now.closed is not None:
             return now.closed + self._rules.quiet

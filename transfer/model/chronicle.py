@@ -5,9 +5,11 @@ Nothing personal is in `facts`: a submitter is a pseudonym, names go into `priva
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from transfer.model.events import Event, EventName, FileFact, Json
 from transfer.model.findings import Finding, Reason, ScanResult
-from transfer.model.identifiers import ItemId, PersonId, Sha256
+from transfer.model.identifiers import NOBODY, ItemId, PersonId, Sha256
 from transfer.model.media import MediaFacts
 from transfer.model.states import Arrived, Examined, Held, Rebuilt, Refused, Spooled, State
 
@@ -81,13 +83,14 @@ def held_event(held: Held, *, again: bool = False) -> Event:
     )
 
 
-def refused_event(refused: Refused, *, by: PersonId | None = None) -> Event:
-    """The end of an item that may not go: by rule (`by` is None) or by a person."""
+def refused_event(refused: Refused, *, by: PersonId | None = None, private: Mapping[str, str] | None = None) -> Event:
+    """The end of an item that may not go: by rule (`by` is None) or by a person. `private` joins its name."""
     arrived = refused.arrived
+    dropped_by = arrived.submitter if refused.reached is State.ARRIVED and arrived.submitter != NOBODY else None
     return Event(
         name=EventName.FILE_REFUSED,
         item=arrived.item,
-        by=by or (arrived.submitter if refused.reached is State.ARRIVED else None),
+        by=by or dropped_by,
         file=None if refused.sha256 is None else FileFact(sha256=refused.sha256, size=refused.size),
         policy=refused.policy_sha256,
         facts={
@@ -96,7 +99,7 @@ def refused_event(refused: Refused, *, by: PersonId | None = None) -> Event:
             "reasons": _reasons(refused.reasons),
             "findings": _findings(refused.findings),
         },
-        private={"name": arrived.name.text},
+        private={"name": arrived.name.text, **(private or {})},
     )
 
 

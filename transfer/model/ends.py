@@ -7,27 +7,41 @@ has no way to hand its content over. A Sentry is told what to expect there befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from transfer.model.findings import Finding
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.names import SafeName
 from transfer.model.states import Arrival, CleanBlob, Kind, Receipt
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who wrote an arrival, as far as its source can tell, and what the source itself has against it.
+
+    `submitter` is NOBODY where nobody on the list wrote it; a finding says so then. `readable`: whether its content may
+    be asked for. `private` says who was seen, for the log's salted part.
+    """
+
+    submitter: PersonId
+    findings: tuple[Finding, ...] = ()
+    readable: bool = True
+    private: Mapping[str, str] = field(default_factory=dict)
+
+
 class Source(Protocol):
-    """One staging folder. It belongs to one submitter."""
+    """One staging folder."""
 
     @property
     def id(self) -> SourceId:
         """Its identifier in the settings."""
         ...
 
-    @property
-    def submitter(self) -> PersonId:
-        """Whose folder it is."""
+    def origin_of(self, arrival: Arrival) -> Origin:
+        """Who dropped it. Raises Unavailable, also when it is no longer that."""
         ...
 
     def sightings(self) -> Iterator[Arrival]:
@@ -44,7 +58,7 @@ class Source(Protocol):
 
 
 class Retirer(Protocol):
-    """Removes an original that is durable in the spool and released."""
+    """Removes an original that is durable in the spool and released, where its identity has the right to."""
 
     def retire(self, arrival: Arrival) -> bool:
         """True if it was removed, False if it is no longer the same arrival (it then stays). Raises Unavailable."""

@@ -22,6 +22,13 @@ class Code(StrEnum):
     NAME_CHANGED = "name-changed"  # the name had characters that are not shown; the safe form is used
     OUTSIDE_CAMPAIGN = "outside-campaign"  # not in a campaign's folder, or too deep
     UNREADABLE = "unreadable"
+    # at the door, in a drive
+    SHORTCUT = "shortcut"  # to a file or folder of another drive
+    UNFINISHED = "unfinished"  # an upload that does not end, or a file that stays checked out
+    NOT_AS_REPORTED = "not-as-reported"  # what came has another length or hash than the service says of it
+    WRITTEN_BY_DEVICE = "written-by-device"  # the device's account made or changed it
+    WRITER_UNKNOWN = "writer-unknown"  # an application, a guest, nobody, or somebody who is not on the list
+    WRITTEN_BY_SEVERAL = "written-by-several"  # more than one member of staff: who hands it in?
     # inspection
     TYPE_UNKNOWN = "type-unknown"
     TYPE_MISMATCH = "type-mismatch"  # libmagic, extension and decoder do not agree

@@ -17,6 +17,8 @@ DeviceId = NewType("DeviceId", str)
 SourceId = NewType("SourceId", str)
 Sha256 = NewType("Sha256", str)  # 64 lower-case hex digits
 
+NOBODY = PersonId("u_" + "0" * 32)  # stands for whoever dropped a file where nobody is known to have
+
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 _ITEM = re.compile(rf"i-[{CROCKFORD}]{{8}}")

@@ -46,6 +46,23 @@ class Kind(StrEnum):
     FIFO = "fifo"
     SOCKET = "socket"
     DEVICE = "device"
+    SHORTCUT = "shortcut"  # in a drive: leads to another one
+    PACKAGE = "package"  # in a drive: a notebook, an album, whatever else is no file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveVersion:
+    """Which item of a drive it is, in the version with this hash; none where the service tells none (yet).
+
+    `unfinished`: an upload is under way, somebody holds it checked out, or its hash is missing. `infected`: the service
+    says that it found malware.
+    """
+
+    drive: str
+    item: str
+    quickxor: str = ""
+    unfinished: bool = False
+    infected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +70,8 @@ class Arrival:
     """One thing seen in a source, and exactly this version of it: the same one seen again is the same item.
 
     `path` is relative to the source, as bytes, never shown nor used for anything but finding the file again.
-    Times are nanoseconds since the epoch, sizes bytes.
+    Times are nanoseconds since the epoch, sizes bytes. `version` is set in a drive, where there are no inodes: there
+    the item, its hash and its size make it the same one, whatever it is called.
     """
 
     source: SourceId
@@ -66,10 +84,22 @@ class Arrival:
     ctime_ns: int
     links: int = 1
     allocated: int = 0  # bytes the file system has really allocated; far less than size means sparse
+    version: DriveVersion | None = None
 
     @property
-    def identity(self) -> tuple[str, bytes, int, int, int, int, int]:
+    def identity(self) -> tuple[str | bytes | int, ...]:
         """What makes it the same arrival (DESIGN section 2)."""
+        if self.version is not None:
+            there = self.version
+            return (
+                self.source,
+                there.drive,
+                there.item,
+                there.quickxor,
+                self.size,
+                int(there.unfinished),
+                int(there.infected),
+            )
         return (self.source, self.path, self.device, self.inode, self.size, self.mtime_ns, self.ctime_ns)
 
 
