@@ -30,7 +30,6 @@ from transfer.settings import load_settings
 from transfer.store import journal
 from transfer.store.apart import PATIENCE, Doing, alone, untold
 from transfer.store.backup import BackupReport, RestoreReport, backup, restore
-from transfer.store.backup_files import LABEL_NAME
 from transfer.store.database import WriteTx
 from transfer.store.durable import world_errors
 from transfer.store.receipt_cursor import receipts_again
@@ -165,11 +164,6 @@ def _refuse_another_shard(log_dir: Path, signer: Ed25519Signer) -> None:
                 "goes on under another key.",
                 advice="Restore a backup that was made after the rotation; the sealed log verifies without any.",
             )
-
-
-def is_backup(folder: Path) -> bool:
-    """Whether a folder calls itself a complete backup."""
-    return (folder / LABEL_NAME).is_file()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import pytest
 
 from tests import samples
 from tests.disarm.tools import LIMITS, remade, residues
+from tests.store import pieces
 from transfer.disarm.rebuild import Unrebuilt, rebuild
 from transfer.errors import Tampered, Unavailable
 from transfer.inspection.examine import examine
@@ -56,7 +57,7 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 def spooled(blobs: Blobs, content: bytes, name: str) -> Spooled:
-    raw = blobs.spool(io.BytesIO(content), limit=1 << 30)
+    raw = pieces.spool(blobs, io.BytesIO(content), limit=1 << 30)
     arrival = Arrival(
         source=SourceId("sam"), path=name.encode(), kind=Kind.FILE, device=1, inode=1,
         size=raw.size, mtime_ns=1, ctime_ns=1,

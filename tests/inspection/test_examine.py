@@ -13,6 +13,7 @@ import pytest
 from tests import samples
 from tests.inspection.probing import LIMITS, MARKS
 from tests.inspection.test_clamd import needs_clamd, scanner
+from tests.store import pieces
 from transfer.errors import Refusal, Tampered
 from transfer.inspection.examine import Unexamined, examine
 from transfer.inspection.scan import NoScanner, Scanner, Scanners, eicar
@@ -50,7 +51,7 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 def spooled(blobs: Blobs, content: bytes, name: str) -> Spooled:
-    raw = blobs.spool(io.BytesIO(content), limit=len(content))
+    raw = pieces.spool(blobs, io.BytesIO(content), limit=len(content))
     arrival = Arrival(
         source=SourceId("s"),
         path=name.encode(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.policy.evidence import (
     UNIVERSITY,
@@ -20,8 +20,8 @@ from tests.policy.evidence import (
 from transfer.model.findings import Code, ScanAnswer, Severity, WaitingFor
 from transfer.model.media import Format, MediaFacts
 from transfer.policy.clauses import CLAUSES
-from transfer.policy.decide import DEFAULT_RULE, decide, reason_for
-from transfer.policy.rules import STRICTNESS, CampaignStanding, Evidence, Policy, floor
+from transfer.policy.decide import DEFAULT_RULE, decide
+from transfer.policy.rules import CampaignStanding, Evidence, Policy, floor
 
 JPEG = MediaFacts(format=Format.JPEG, width=10, height=10)
 STRICTEST = [Severity.REFUSE, Severity.HOLD, Severity.NOTE]
@@ -110,12 +110,3 @@ def test_a_hold_for_approval_is_no_hold_to_wave_through() -> None:
     )
     verdict = decide(evidence(campaign=CampaignStanding.UNKNOWN), waved)
     assert verdict.waiting_for is WaitingFor.CAMPAIGN
-
-
-@settings(max_examples=50)
-@given(findings, policies())
-def test_one_finding_alone_is_judged_as_in_company(finding: object, policy: Policy) -> None:
-    alone = reason_for(finding, policy)  # type: ignore[arg-type]  # a Finding
-    together = decide(evidence(findings=(finding,)), policy)
-    assert alone in together.reasons
-    assert STRICTNESS[alone.severity] <= max(STRICTNESS[reason.severity] for reason in together.reasons)

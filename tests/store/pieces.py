@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 
 from transfer.model.events import EntryRef, Event, EventName
 from transfer.model.findings import Code, Finding, Reason, ScanAnswer, ScanResult, Severity, Verdict, WaitingFor
@@ -23,7 +24,9 @@ from transfer.model.states import (
     Spooled,
     State,
 )
+from transfer.store.blobs import Blobs
 from transfer.store.database import WriteTx
+from transfer.store.incoming import Progress
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HAPPENED = Event(name=EventName.FILE_SPOOLED)
@@ -142,3 +145,10 @@ def refused(
         policy_sha256=digest(7),
         findings=(Finding(code=code),) if code else (),
     )
+
+
+def spool(blobs: Blobs, source: BinaryIO, *, limit: int, progress: Progress | None = None) -> RawBlob:
+    """Copies a stream into the spool, as the door does it."""
+    with blobs.incoming() as incoming:
+        incoming.copy(source, limit=limit, progress=progress)
+        return incoming.keep()

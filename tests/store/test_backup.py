@@ -54,7 +54,7 @@ class Site:
 
     def take_up(self, number: int) -> tuple[RawBlob, CleanBlob]:
         """One item up to held, in the order of the line: blob durable, then its row."""
-        raw = self.blobs.spool(io.BytesIO(b"raw %d" % number), limit=99)
+        raw = pieces.spool(self.blobs, io.BytesIO(b"raw %d" % number), limit=99)
         with self.db.write() as tx:
             self.register.enter(tx, pieces.spooled(number, raw=raw.sha256), pieces.HAPPENED)
         with self.blobs.draft() as draft:

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.store import pieces
 from tests.store.disks import fill, make_read_only, small_disk
 from transfer.errors import Misuse, Refusal, Tampered, Unavailable
 from transfer.model.findings import Code
@@ -44,7 +45,7 @@ def files(root: Path) -> list[str]:
 def test_spooled_bytes_come_back(tmp_path: Path, blobs: Blobs, size: int) -> None:
     content = os.urandom(size)
     seen: list[int] = []
-    raw = blobs.spool(io.BytesIO(content), limit=size, progress=seen.append)
+    raw = pieces.spool(blobs, io.BytesIO(content), limit=size, progress=seen.append)
     assert (raw.sha256, raw.size) == (sha256(content), size)
     with blobs.open_raw(raw.sha256) as stream:
         assert stream.read() == content
@@ -75,18 +76,18 @@ def test_any_way_of_reading_gives_the_same_blob(
     source = cast("BinaryIO", Dribble())
     if len(content) > limit:
         with pytest.raises(Refusal) as caught:
-            blobs.spool(source, limit=limit)
+            pieces.spool(blobs, source, limit=limit)
         assert caught.value.code == Code.TOO_LARGE
         assert files(root) == []
         assert blobs.hash_only(io.BytesIO(content), limit=limit) is None
     else:
-        assert blobs.spool(source, limit=limit).sha256 == sha256(content)
+        assert pieces.spool(blobs, source, limit=limit).sha256 == sha256(content)
         assert blobs.hash_only(io.BytesIO(content), limit=limit) == (sha256(content), len(content))
 
 
 def test_the_same_bytes_are_kept_once(tmp_path: Path, blobs: Blobs) -> None:
-    one = blobs.spool(io.BytesIO(b"same"), limit=9)
-    two = blobs.spool(io.BytesIO(b"same"), limit=9)
+    one = pieces.spool(blobs, io.BytesIO(b"same"), limit=9)
+    two = pieces.spool(blobs, io.BytesIO(b"same"), limit=9)
     assert one == two
     assert len(files(tmp_path)) == 1
     assert blobs.has_raw(one.sha256)
@@ -173,7 +174,7 @@ def test_a_child_may_let_go_a_moment_after_its_answer(blobs: Blobs) -> None:
 
 
 def test_temporaries_of_a_crash_are_swept_and_nothing_else(tmp_path: Path, blobs: Blobs) -> None:
-    kept = blobs.spool(io.BytesIO(b"kept"), limit=9)
+    kept = pieces.spool(blobs, io.BytesIO(b"kept"), limit=9)
     program = (
         "import io,os,sys\nfrom pathlib import Path\nfrom transfer.store.blobs import Blobs\n"
         "blobs = Blobs(Path(sys.argv[1]))\n"
@@ -191,7 +192,7 @@ def test_temporaries_of_a_crash_are_swept_and_nothing_else(tmp_path: Path, blobs
 def test_a_temporary_of_a_dead_process_of_our_number_is_in_nobody_s_way(tmp_path: Path, blobs: Blobs) -> None:
     for number in range(3):
         (tmp_path / "raw" / f".part-{os.getpid()}-{number}").write_bytes(b"left")
-    assert blobs.spool(io.BytesIO(b"new"), limit=9).sha256 == sha256(b"new")
+    assert pieces.spool(blobs, io.BytesIO(b"new"), limit=9).sha256 == sha256(b"new")
 
 
 def test_a_full_disk_is_unavailable_and_leaves_nothing(tmp_path: Path) -> None:
@@ -201,13 +202,13 @@ def test_a_full_disk_is_unavailable_and_leaves_nothing(tmp_path: Path) -> None:
         filler = fill(disk, leave=100_000)
         assert blobs.free_bytes() <= 110_000
         with pytest.raises(Unavailable, match="full"):
-            blobs.spool(io.BytesIO(os.urandom(500_000)), limit=1 << 20)
+            pieces.spool(blobs, io.BytesIO(os.urandom(500_000)), limit=1 << 20)
         assert [name for name in files(disk) if name != "filler"] == []
         filler.unlink()
-        assert blobs.spool(io.BytesIO(b"x" * 500_000), limit=1 << 20).size == 500_000
+        assert pieces.spool(blobs, io.BytesIO(b"x" * 500_000), limit=1 << 20).size == 500_000
         make_read_only(disk)
         with pytest.raises(Unavailable, match="read-only"):
-            blobs.spool(io.BytesIO(b"more"), limit=9)
+            pieces.spool(blobs, io.BytesIO(b"more"), limit=9)
 
 
 def test_a_source_that_fails_is_unavailable(blobs: Blobs) -> None:
@@ -216,13 +217,13 @@ def test_a_source_that_fails_is_unavailable(blobs: Blobs) -> None:
             raise OSError(5, "Input/output error")
 
     with pytest.raises(Unavailable, match="reading a file"):
-        blobs.spool(cast("BinaryIO", Broken()), limit=9)
+        pieces.spool(blobs, cast("BinaryIO", Broken()), limit=9)
 
 
 def test_many_threads_at_once(tmp_path: Path, blobs: Blobs) -> None:
     def work(who: int) -> None:
         for number in range(20):
-            blobs.spool(io.BytesIO(b"%d" % (number % 5)), limit=9)
+            pieces.spool(blobs, io.BytesIO(b"%d" % (number % 5)), limit=9)
             with blobs.draft() as draft:
                 os.write(draft.descriptor, b"%d-%d" % (who, number))
                 draft.keep(Format.PNG)

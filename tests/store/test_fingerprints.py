@@ -135,11 +135,3 @@ def test_what_was_released_without_being_looked_at_is_due(db: Database) -> None:
     assert near(db, 3, printed(2)) == (item_id(2), 0, 100)
     assert near(db, 2, printed(2)) is None
     assert near(db, 3, printed(3)) is None
-
-
-def test_forgotten_is_gone(db: Database) -> None:
-    with db.write() as tx:
-        PRINTS.forget(tx, item_id(1))
-        assert PRINTS.count(tx) == 0
-        assert tx.driver.execute("SELECT count(*) FROM fingerprint_part").fetchone() == (0,)
-    assert near(db, 2, printed(1)) is None

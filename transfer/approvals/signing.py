@@ -56,11 +56,6 @@ def sign_statement(text: str, signer_seed: bytes) -> str:
     return sign_note(text, [Ed25519Signer(parse_statement(text).by, signer_seed)])
 
 
-def is_signed(untrusted: str) -> bool:
-    """Whether this looks like a signed statement rather than the bare text of one."""
-    return "\n\n" in untrusted
-
-
 def read_unverified(untrusted: str) -> Statement:
     """What a note claims to state; nothing about it has been checked. Raises Misuse if it is malformed."""
     return _split(untrusted)[0]

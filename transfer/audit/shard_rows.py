@@ -21,8 +21,6 @@ from transfer.store import journal
 from transfer.store.database import Database, ReadTx
 from transfer.store.shards import archive_path, archives
 
-LOOK = "`transfer audit verify` lists the shards of a log."
-
 
 class ShardRows:
     """All shards of one log, oldest first. `origin` is the log's name where nothing in it says one yet."""

@@ -130,11 +130,6 @@ def to_be_cleared(findings: Iterable[Finding], policy: Policy) -> frozenset[Code
     return frozenset(finding.code for finding in findings if _to_review(_word(finding, policy), finding.code))
 
 
-def reason_for(finding: Finding, policy: Policy) -> Reason:
-    """What the policy says to one finding alone: for files that end before or after they could be judged as a whole."""
-    return _word(finding, policy).reason
-
-
 def _all_findings(evidence: Evidence, policy: Policy) -> Iterator[Finding]:
     yield from evidence.findings
     if evidence.returning:

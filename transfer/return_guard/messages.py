@@ -7,7 +7,6 @@ From the guard come only fixed-shape facts: digests, sizes, times and identifier
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -172,8 +171,3 @@ class Report:
 
 FromGateway: TypeAlias = ListBegins | ListEnds | Expect | Forget | Ask | SweepNow | Received | Keep
 FromGuard: TypeAlias = Hello | Beat | Done | Seen | Report
-
-
-def whole_milliseconds(moment: datetime) -> datetime:
-    """The same instant as a message can carry it."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

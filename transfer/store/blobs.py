@@ -27,9 +27,9 @@ from transfer.errors import Refusal, Tampered
 from transfer.model.findings import Code
 from transfer.model.identifiers import Sha256, parse_sha256
 from transfer.model.media import Format
-from transfer.model.states import CleanBlob, RawBlob
+from transfer.model.states import CleanBlob
 from transfer.store.durable import TEMPORARY_PREFIX, drop_from_cache, remove_file, sync_folder, world_errors
-from transfer.store.incoming import Incoming, Progress, hash_stream
+from transfer.store.incoming import Incoming, hash_stream
 
 _LET_GO_SECONDS = 2.0
 _PAUSE_SECONDS = 0.005
@@ -101,12 +101,6 @@ class Blobs:
                 yield Incoming(descriptor, lambda sha256: self._shelve(path, self._raw, sha256))
             finally:
                 os.close(descriptor)
-
-    def spool(self, source: BinaryIO, *, limit: int, progress: Progress | None = None) -> RawBlob:
-        """Copies a stream into the spool in one pass; durable when this returns. Raises as `Incoming.copy`."""
-        with self.incoming() as incoming:
-            incoming.copy(source, limit=limit, progress=progress)
-            return incoming.keep()
 
     @contextlib.contextmanager
     def draft(self) -> Iterator[Draft]:

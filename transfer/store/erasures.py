@@ -165,12 +165,6 @@ def openings(tx: ReadTx) -> Iterator[tuple[int, str]]:
         yield row.i, row.disclosure
 
 
-def kept_words(tx: ReadTx) -> Iterator[tuple[Sha256, str]]:
-    """Every text that is kept behind a digest."""
-    for row in tx.connection.execute(select(WORDING.c.digest, WORDING.c.text).where(WORDING.c.text.is_not(None))):
-        yield Sha256(row.digest), row.text
-
-
 def erase_words(tx: WriteTx, digests: Iterable[Sha256]) -> int:
     """The texts behind these digests; how many there were."""
     erased = 0

@@ -87,16 +87,6 @@ class Fingerprints:
                 agreeing.setdefault(other, []).append(found)
         return _closest(agreeing, len(clear), comparison)
 
-    def forget(self, tx: WriteTx, item: ItemId) -> None:
-        """Nothing of the item is kept any more, and nothing of it lies on the device's side."""
-        numbers = tx.connection.scalars(select(FINGERPRINT.c.seq).where(FINGERPRINT.c.item == item)).all()
-        for row in tx.connection.execute(select(FINGERPRINT).where(FINGERPRINT.c.item == item)).all():
-            for key in _keys_of(row.hash):
-                part = (FINGERPRINT_PART.c.key == key) & (FINGERPRINT_PART.c.seq == row.seq)
-                tx.connection.execute(delete(FINGERPRINT_PART).where(part))
-        tx.connection.execute(delete(FINGERPRINT).where(FINGERPRINT.c.seq.in_(numbers)))
-        tx.connection.execute(delete(FINGERPRINT_DUE).where(FINGERPRINT_DUE.c.item == item))
-
     def count(self, tx: ReadTx) -> int:
         """How many fingerprints there are."""
         return int(tx.connection.scalar(select(func.count()).select_from(FINGERPRINT)) or 0)

@@ -54,11 +54,6 @@ def archives(db: Path) -> dict[str, Path]:
     return {label: archive_path(db, label) for label in sorted(labels, key=_numbers)}
 
 
-def audit_databases(db: Path) -> list[Path]:
-    """Every file that holds entries and openings of the log: the sealed shards', then the main one."""
-    return [*archives(db).values(), db]
-
-
 def copy_rows(db: Database, target: Path) -> None:
     """Puts all rows of the log into a new database at `target`, durable, in place of what a crash left half made.
 
