@@ -40,6 +40,7 @@ _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=None)  # seconds of silence; t
 _HEADERS = frozenset({"if-match", "if-none-match", "deltaexcludeparent"})
 _LONGEST_ANSWER = 32 * 1024 * 1024
 _BLOCK = 1024 * 1024
+_PIECE = 128 * 1024  # bytes handed to the socket at a time
 
 # httpx writes every address into its log at INFO, others headers at DEBUG: some of them are secrets.
 for _logger in ("httpx", "httpcore", "azure", "msal"):
@@ -214,19 +215,36 @@ class UploadExchange(Exchange):
     ) -> Answer:
         """One request to an upload address. Raises GraphFault."""
 
+        part = _Part(content)
+        length = {"Content-Length": str(len(content))} if method in {"PUT", "POST"} else {}
+
         async def request() -> httpx.Request:
             try:
                 return httpx.Request(
                     method,
                     url,
-                    headers={"User-Agent": self._http.headers["User-Agent"], **(headers or {})},
-                    content=content if method in {"PUT", "POST"} else None,
+                    headers={"User-Agent": self._http.headers["User-Agent"], **length, **(headers or {})},
+                    content=part if length else None,
                     extensions={UPLOAD: True, "timeout": _TIMEOUT.as_dict()},
                 )
             except (httpx.InvalidURL, TypeError, ValueError) as error:
                 raise NotListed("OneDrive answered with an upload address that is none.", code="not-listed") from error
 
-        return await self._persist("upload", request)
+        try:
+            return await self._persist("upload", request)
+        finally:
+            part.content = b""
+
+
+class _Part:
+    """What is sent, in small pieces. httpx keeps a request until the collector comes by; its content is let go of."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for first in range(0, len(self.content), _PIECE):
+            yield self.content[first : first + _PIECE]
 
 
 async def _whole(response: httpx.Response, longest: int) -> bytes:
