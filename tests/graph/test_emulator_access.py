@@ -121,7 +121,13 @@ def test_permissions_are_told_to_those_who_may_know(emulator: Emulator, drive: D
     assert asking(emulator, "reader").json(place)["value"] == []
     emulator.world.switch(inherited_from=True)
     assert "inheritedFrom" in asking(emulator, "auditor").json(place)["value"][3]
-    assert asking(emulator, "reader")("GET", f"/groups/{group('Team').id}/transitiveMembers").status_code == 403
+    team, ask = group("Team"), asking(emulator, "auditor")
+    members = f"/groups/{team.id}/transitiveMembers"
+    assert asking(emulator, "reader")("GET", members).status_code == 403
+    assert error(ask("GET", members)) == (404, "Request_ResourceNotFound")
+    emulator.world.member(team)
+    assert ask.json(members)["value"] == []
+    assert error(ask("GET", f"/groups/{site_group('Owners').id}/transitiveMembers"))[0] == 404
 
 
 def test_every_list_may_come_in_pages(emulator: Emulator, drive: Drive) -> None:

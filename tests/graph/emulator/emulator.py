@@ -63,7 +63,10 @@ class EmulatorProcess:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        failed = self.world.counted("errors")
         self.world.close()
+        if failed:
+            raise RuntimeError("the emulator failed; its traceback is above")
 
     @property
     def base_url(self) -> str:

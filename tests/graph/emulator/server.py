@@ -198,16 +198,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._headers_buffer.append(b"\r\n")
 
     def _send_file(self, part: FilePart) -> None:
-        sent = 0
+        """Counted before it leaves: nobody shall have bytes that are not counted. What did not leave is taken back."""
+        left, access = part.stop - part.start, self.server.servers.service.access
+        access.count("content_bytes", left, token=part.token, drive=part.drive)
         try:
             with open(part.path, "rb") as file:
                 file.seek(part.start)
-                while sent < part.stop - part.start:
-                    block = file.read(min(_BLOCK, part.stop - part.start - sent))
+                while left:
+                    block = file.read(min(_BLOCK, left))
                     self.wfile.write(block)
-                    sent += len(block)
+                    left -= len(block)
         finally:
-            self.server.servers.service.access.count("content_bytes", sent, token=part.token, drive=part.drive)
+            if left:
+                access.count("content_bytes", -left, token=part.token, drive=part.drive)
 
     def _cut(self) -> None:
         self.close_connection = True

@@ -250,5 +250,7 @@ class Service:
         identifier, _, what = rest.partition("/")
         if request.method != "GET" or what.partition("/")[0] not in {"transitiveMembers", "members"}:
             raise Problem(501, f"{what} of a group is not emulated.")
+        if not self.sharing.knows(identifier):
+            raise Problem(404, f"Resource '{identifier}' does not exist.", code="Request_ResourceNotFound")
         members = self.sharing.members(identifier, nested=what.startswith("transitive"))
         return self._listed(request, members)

@@ -57,6 +57,16 @@ class Sharing:
         """Takes a permission away; whether it was there."""
         return self.tree.database.run("DELETE FROM permissions WHERE id = ?", identifier) > 0
 
+    def found(self, group: Identity) -> None:
+        """Makes a group known to the directory."""
+        with self.tree.database.transaction():
+            known = self.tree.database.setting("groups", [])
+            self.tree.database.set("groups", sorted({*known, str(group.id)}))
+
+    def knows(self, group: str) -> bool:
+        """Whether the directory has such a group; those of a site it has not."""
+        return group in self.tree.database.setting("groups", [])
+
     def join(self, group: Identity, member: Identity) -> None:
         """Makes somebody, or a group, a member of a group."""
         kind = "#microsoft.graph.group" if member.kind == "group" else "#microsoft.graph.user"

@@ -80,7 +80,8 @@ class World:
         self._service.access.grant(token, role, drive.id, item)
 
     def member(self, group: Identity, *members: Identity) -> None:
-        """Puts people, or groups, into a group."""
+        """Puts people, or groups, into a group; with nobody, the group is known and empty. Others are 404."""
+        self._service.sharing.found(group)
         for member in members:
             self._service.sharing.join(group, member)
 
