@@ -124,6 +124,20 @@ def test_a_file_takes_two_requests_and_one_for_each_chunk(shore: Shore, tmp_path
     end.close()
 
 
+def test_what_was_done_before_a_crash_is_found_so_by_one_look(shore: Shore, end: End) -> None:
+    """The release itself was not recorded: the same put comes again."""
+    end.sink.put(parcel_of(b"a photo"))
+    shore.world.forget_requests()
+    assert end.sink.put(parcel_of(b"a photo")).sha256 == sha256_of(b"a photo")
+    assert shore.requests() == ["GET graph"]
+    shore.drive.by(DEVICE).replace(shore.drive.item(f"{PLACE}/photo.jpg"), b"altered")
+    with pytest.raises(Unavailable, match="did not put there"):
+        end.sink.put(parcel_of(b"a photo"))
+    shore.drive.by(DEVICE).remove(shore.drive.item(f"{PLACE}/photo.jpg"))
+    end.sink.put(parcel_of(b"a photo"))
+    assert shore.everything() == {"photo.jpg": b"a photo"}
+
+
 def test_what_was_put_is_ours_and_nothing_shows_before_the_commit(shore: Shore, end: End) -> None:
     seen = []
     end.sink.put(parcel_of(b"a photo", still_stands=lambda: seen.append(shore.everything())))

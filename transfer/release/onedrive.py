@@ -62,8 +62,9 @@ class OneDriveSink:
         """Makes the parcel visible under its name, once. Raises Unavailable (nothing is there then, or the whole file
         under its name), Tampered if the content is not what was approved, and what the parcel's `still_stands` raises.
         """
-        self._require_no_mismatch(parcel)
         at = self._clock.now()
+        if (receipt := self._known(parcel, at)) is not None:
+            return receipt
         if self._was_committing(parcel) and (found := self._own(parcel)) is not None:
             return self._placed(parcel, found, quickxor_of(parcel), at)
         filled = self._filled(parcel)
@@ -73,12 +74,26 @@ class OneDriveSink:
         quickxor = quickxor_of(parcel)
         return self._placed(parcel, self._verified(parcel, quickxor), quickxor, at)
 
-    def _require_no_mismatch(self, parcel: Parcel) -> None:
-        """Bytes that OneDrive did not keep once are not sent again and again: the release is being taken back."""
+    def _known(self, parcel: Parcel, at: datetime) -> Receipt | None:
+        """A receipt if all was done before a crash, and it still stands as it was sent.
+
+        Bytes that OneDrive did not keep once are not sent again and again: the release is being taken back.
+        """
         with self._database.read() as tx:
             row = self._placements.find(tx, name_digest(parcel.name))
-        if row is not None and row.echo is Echo.MISMATCH and row.sha256 == parcel.clean.sha256:
+        if row is None or row.sha256 != parcel.clean.sha256:
+            return None
+        if row.echo is Echo.MISMATCH:
             raise _mismatch(parcel)
+        found = self._writer.item(row.drive_item)
+        if found is None or found.name != parcel.name.text or not self._is_ours(found):
+            return None
+        if echo_of(_sent(parcel, row.quickxor), found) is not Echo.VERIFIED:
+            return None
+        return Receipt(name=parcel.name, sha256=row.sha256, size=row.size, at=at)
+
+    def _is_ours(self, item: DriveItem) -> bool:
+        return is_ours(item, application=self._application, folder=self._writer.folder)
 
     def _was_committing(self, parcel: Parcel) -> bool:
         with self._database.read() as tx:
@@ -131,7 +146,7 @@ class OneDriveSink:
             known = self._placements.by_drive_item(tx, found.id)
         meant = (name_digest(parcel.name), parcel.clean.sha256)
         other = known is not None and (known.name_sha256, known.sha256) != meant
-        if other or not is_ours(found, application=self._application, folder=self._writer.folder):
+        if other or not self._is_ours(found):
             raise _taken(parcel)
         return found
 
