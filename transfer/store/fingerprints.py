@@ -28,8 +28,7 @@ _KEYS: list[BindParameter[int]] = [bindparam(f"key_{number}") for number in rang
 _ANY = Prepared(select(FINGERPRINT.c.seq).limit(1))
 _ARRIVED = Prepared(select(ITEM.c.seq).where(ITEM.c.item == bindparam("which")))
 _NEAR = Prepared(
-    select(FINGERPRINT.c.item, FINGERPRINT.c.hash)
-    .distinct()
+    select(FINGERPRINT.c.item, FINGERPRINT.c.hash)  # some twice: to sort them out costs more than to compare them
     .join(FINGERPRINT_PART, FINGERPRINT_PART.c.seq == FINGERPRINT.c.seq)
     .where(
         FINGERPRINT_PART.c.key.in_(_KEYS),
