@@ -22,9 +22,11 @@ from transfer.store.prepared import Prepared
 _PARTS, _PART_BITS = 16, 16
 _PART_DIGITS = HEX_DIGITS // _PARTS
 _NOW = 2**62  # later than any item
-_PROBES = _PARTS * (1 + _PART_BITS)
+_FLIPS = (0, *(1 << bit for bit in range(_PART_BITS)))  # no bit, or one
+_PROBES = _PARTS * len(_FLIPS)
+_NAMES = tuple(f"key_{number}" for number in range(_PROBES))
 
-_KEYS: list[BindParameter[int]] = [bindparam(f"key_{number}") for number in range(_PROBES)]
+_KEYS: list[BindParameter[int]] = [bindparam(name) for name in _NAMES]
 _ANY = Prepared(select(FINGERPRINT.c.seq).limit(1))
 _ARRIVED = Prepared(select(ITEM.c.seq).where(ITEM.c.item == bindparam("which")))
 _NEAR = Prepared(
@@ -104,7 +106,7 @@ class Fingerprints:
         """The released items near this one frame, each with its least distance and whether it is the mirror image's."""
         nearest: dict[str, tuple[int, bool]] = {}
         for mirrored, wanted in enumerate((one.hash, one.mirrored) if comparison.mirrored else (one.hash,)):
-            values = {f"key_{number}": key for number, key in enumerate(_probes(wanted))}
+            values = dict(zip(_NAMES, _probes(wanted), strict=True))
             for item, there in _NEAR.rows(tx, {**values, "arrived": arrived, "least": comparison.quality}):
                 distance = differing_bits(wanted, there)
                 if distance <= comparison.distance:
@@ -132,8 +134,4 @@ def _keys_of(digits: str) -> list[int]:
 
 def _probes(digits: str) -> list[int]:
     """The keys of every value that is at most one bit away, part by part."""
-    return [
-        place | value ^ flipped
-        for place, value in _parts(digits)
-        for flipped in (0, *(1 << bit for bit in range(_PART_BITS)))
-    ]
+    return [place | value ^ flipped for place, value in _parts(digits) for flipped in _FLIPS]
