@@ -61,7 +61,8 @@ class Access:
             return self.sharing.role(item, identity)
         places = {None, item.id, *(above.id for above in self.tree.ancestors(item))}
         rows = self.database.all("SELECT item, role FROM rights WHERE token = ? AND drive = ?", token, item.drive)
-        return max(("", *(row["role"] for row in rows if row["item"] in places)), key=lambda role: RANK[role])
+        found = ["", *(str(row["role"]) for row in rows if row["item"] in places)]
+        return max(found, key=lambda role: RANK[role])
 
     def require(self, token: str, role: str, item: Item) -> None:
         """403 unless the token has that role on the item, or a higher one."""

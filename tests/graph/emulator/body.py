@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from tests.graph.emulator.answers import Problem
 
@@ -19,7 +20,7 @@ class CutOff(Exception):
 class Body:
     """Reads exactly one body from the connection, by Content-Length or in chunks."""
 
-    def __init__(self, stream: BinaryIO, headers: dict[str, str]) -> None:
+    def __init__(self, stream: io.BufferedIOBase, headers: dict[str, str]) -> None:
         self._stream = stream
         self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
         self.length = None if self._chunked else int(headers.get("content-length") or 0)

@@ -148,7 +148,8 @@ class Feed:
         place = "shuffle * 4294967296 + change" if shuffle else "change"
         # A later change of an item takes it out of this enumeration; the next one has it.
         inside = "change > ?2 AND change <= ?3"
-        with_, within, values = "", "", (self.folder.drive, token.since, token.until)
+        with_, within = "", ""
+        values: tuple[Any, ...] = (self.folder.drive, token.since, token.until)
         if not self.whole:
             with_ = _BELOW.replace("?", "?4", 1).replace("drive = ?)", "drive = ?1)")
             inside = f"(({inside}) OR (entered > ?2 AND entered <= ?3 AND change <= ?3))"

@@ -38,7 +38,7 @@ class Servers:
         self.faults = Faults(self.service.tree)
         self.budget = Budget(self.service.access)
         self.clockwork = Clockwork(self.service.tree)
-        self._running: list[ThreadingHTTPServer] = []
+        self._running: list[_Server] = []
 
     def start(self, port: int = 0, content_port: int = 0, *, base: str = "", content_base: str = "") -> None:
         """Listens. `base` and `content_base` are how clients reach it, if not by the loopback address."""
@@ -184,18 +184,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         if answer.status not in {204, 304}:
             self.send_header("Content-Length", str(length))
-        self.end_headers_later()
         shown = b"" if self.command == "HEAD" or answer.status in {204, 304} else answer.body
-        self.wfile.write(b"".join(self._headers_buffer) + (shown[: len(shown) // 2] if cut else shown))
-        self._headers_buffer = []
+        head: list[bytes] = vars(self)["_headers_buffer"]  # to go out together with the body
+        self.wfile.write(b"".join(head) + b"\r\n" + (shown[: len(shown) // 2] if cut else shown))
+        head.clear()
         if part is not None and self.command != "HEAD":
             self._send_file(replace(part, stop=part.start + length // 2) if cut else part)
         if cut:
             self._cut()
-
-    def end_headers_later(self) -> None:
-        """The empty line, to go out together with the body."""
-        self._headers_buffer.append(b"\r\n")
 
     def _send_file(self, part: FilePart) -> None:
         """Counted before it leaves: nobody shall have bytes that are not counted. What did not leave is taken back."""

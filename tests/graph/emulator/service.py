@@ -5,6 +5,7 @@ What enters: requests whose token and route are known. What leaves: `Answer`; `P
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -164,7 +165,7 @@ class Service:
         self.access.count("content_requests", 1, token=request.token, drive=item.drive)
         return self.content.body(item, request.token, request.headers.get("range"))
 
-    def _version_rows(self, item: Item) -> list:
+    def _version_rows(self, item: Item) -> list[sqlite3.Row]:
         return self.tree.database.all(
             "SELECT * FROM versions WHERE drive = ? AND item = ? ORDER BY number DESC", item.drive, item.id
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 import uuid
 
 from tests.graph.emulator.identities import Identity, Json
@@ -131,7 +132,7 @@ class Sharing:
             line.append(above)
         return line
 
-    def _rows(self, item: Item) -> list:
+    def _rows(self, item: Item) -> list[sqlite3.Row]:
         return self.tree.database.all(
             "SELECT * FROM permissions WHERE drive = ? AND item = ? ORDER BY rowid", item.drive, item.id
         )

@@ -6,7 +6,6 @@ A test plays everybody with it, in the process of the emulator or in another one
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +16,7 @@ from typing import Any
 from tests.graph.emulator.database import Database
 from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.faults import Faults
-from tests.graph.emulator.identities import Identity, Json
+from tests.graph.emulator.identities import Identity
 from tests.graph.emulator.items import Item
 from tests.graph.emulator.service import Service
 from tests.graph.emulator.switches import DEFAULTS
@@ -174,6 +173,6 @@ class World:
         self.database.run("DELETE FROM requests")
         self.database.run("DELETE FROM counters")
 
-    def setting(self, name: str) -> Json | str:
+    def setting(self, name: str) -> Any:
         """A setting, such as `base`."""
-        return json.loads(json.dumps(self.database.setting(name, DEFAULTS.get(name, ""))))
+        return self.database.setting(name, DEFAULTS.get(name, ""))
