@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
+from tests.graph.certificates import own_certificate
 from tests.graph.emulator.emulator import EmulatorProcess
 from tests.graph.emulator.identities import application
 from transfer.graph.places import GRAPH, Place, Reach, parse_place, reachable
@@ -88,28 +84,9 @@ def test_a_confined_process_reaches_the_service_by_name(host: str, tmp_path: Pat
 def test_a_confined_process_reads_its_certificate_and_those_that_tls_needs(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "reader.pem"
     path.parent.mkdir()
-    path.write_bytes(own_certificate())
+    path.write_bytes(own_certificate("reader"))
     assert run_confined(GRAPH, "x", tmp_path / "state", certificate=path) == "made"
     assert "cannot be used to sign in" in run_confined(GRAPH, "x", tmp_path / "state", certificate=path, granted=False)
-
-
-def own_certificate() -> bytes:
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "reader")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def test_what_reaching_graph_takes(monkeypatch: pytest.MonkeyPatch) -> None:

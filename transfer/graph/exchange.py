@@ -12,9 +12,9 @@ headers and body, or a GraphFault. Errors of httpx and azure end here.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from logging import CRITICAL, WARNING, getLogger
 
 import httpx
 from azure.core.exceptions import AzureError
@@ -42,9 +42,10 @@ _LONGEST_ANSWER = 32 * 1024 * 1024
 _BLOCK = 1024 * 1024
 _PIECE = 128 * 1024  # bytes handed to the socket at a time
 
-# httpx writes every address into its log at INFO, others headers at DEBUG: some of them are secrets.
-for _logger in ("httpx", "httpcore", "azure", "msal"):
-    logging.getLogger(_logger).setLevel(logging.WARNING)
+# httpx writes every address into its log, and those of content are secrets; the sign-in writes what the service said of
+# people. What became of a request is told by our own faults.
+for _logger, _level in {"httpx": WARNING, "httpcore": WARNING, "azure": CRITICAL, "msal": CRITICAL}.items():
+    getLogger(_logger).setLevel(_level)
 
 
 class Exchange:

@@ -7,6 +7,7 @@ other. Trusted: Microsoft's sign-in service. The key of a certificate stays in i
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
     from kiota_abstractions.authentication import AuthenticationProvider
 
+_CODE = re.compile(r"AADSTS[0-9]{4,9}")  # which of its reasons the sign-in service has
 _ADVICE = "`transfer doctor` tries the sign-in; docs/onedrive.md says how the credential is made."
 
 
@@ -89,11 +91,13 @@ class SignIn:
 
 
 def sign_in_fault(error: AzureError) -> GraphFault:
-    """The fault that an error of the sign-in is. Nothing of its text is kept: it may hold names and ids."""
+    """The fault that an error of the sign-in is. Of its text, which may hold names and ids, only the code is kept."""
     from azure.core.exceptions import ClientAuthenticationError
 
     if isinstance(error, ClientAuthenticationError):  # the wrong tenant, app or certificate, or one that has expired
-        return Denied("The sign-in to Microsoft Graph was refused.", code="sign-in", advice=_ADVICE)
+        found = _CODE.search(error.message or "")
+        said = f" ({found[0]})" if found else ""
+        return Denied(f"The sign-in to Microsoft Graph was refused{said}.", code="sign-in", advice=_ADVICE)
     return Unreached("Microsoft's sign-in service cannot be reached.", code="sign-in", advice=_ADVICE)
 
 
