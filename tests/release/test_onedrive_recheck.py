@@ -22,6 +22,7 @@ from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
 from transfer.model.states import Approved, State
 from transfer.release.dispatch import Dispatch
+from transfer.release.onedrive_names import onedrive_name
 from transfer.release.onedrive_recheck import Recheck
 from transfer.release.send import restore, send
 from transfer.release.withdraw import withdraw
@@ -110,6 +111,13 @@ def test_a_release_is_verified_at_once_and_looked_at_twice_by_its_facts_alone(li
     assert line.shore.requests() == ["GET graph"] * 2
     assert line.events(1) == ["release.verified", "file.released"]
     assert line.echo(1) is Echo.VERIFIED
+
+
+def test_a_release_gets_a_name_that_the_service_takes(line: Line) -> None:
+    dispatch = replace(line.dispatch, fitting=onedrive_name)
+    for number, name in ((1, "100%25.jpg"), (2, "Desktop.ini"), (3, "100%25.JPG")):
+        send(line.side.approved(number, b"%d" % number, name=name), dispatch=dispatch, device=IPAD)
+    assert sorted(line.shore.drive.names(PLACE)) == ["100_25-2.JPG", "100_25.jpg", "Desktop.jpg"]
 
 
 @pytest.mark.parametrize("wait", [MINUTE, HOUR])

@@ -33,6 +33,11 @@ class Lookout(Sentry, Protocol):
         ...
 
 
+def same_name(name: SafeName) -> SafeName:
+    """A folder takes every safe name."""
+    return name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
     """Everything a release needs."""
@@ -47,6 +52,7 @@ class Dispatch:
     clock: Clock
     entropy: Callable[[int], bytes]
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    fitting: Callable[[SafeName], SafeName] = same_name  # what the device's side takes as a name
     stands: Callable[[ReadTx, Approved], object]  # NotSo if the approval stands no longer, Unavailable while paused
 
 

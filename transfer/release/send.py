@@ -102,7 +102,7 @@ def _intend(approved: Approved, dispatch: Dispatch, device: DeviceId) -> tuple[R
 
 def _intend_first(tx: WriteTx, approved: Approved, dispatch: Dispatch, device: DeviceId) -> None:
     number = dispatch.releases.next_number(tx)
-    name = dispatch.releases.free_name(tx, wanted_name(approved), reserved=(MANIFEST_NAME,))
+    name = dispatch.releases.free_name(tx, dispatch.fitting(wanted_name(approved)), reserved=(MANIFEST_NAME,))
     dispatch.releases.intend(
         tx,
         item=approved_item(approved),
