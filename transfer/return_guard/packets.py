@@ -44,7 +44,7 @@ from transfer.return_guard.messages import (
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KINDS = (Kind.FILE, Kind.FOLDER, Kind.SYMLINK, Kind.FIFO, Kind.SOCKET, Kind.DEVICE)
+_KINDS = (Kind.FILE, Kind.FOLDER, Kind.SYMLINK, Kind.FIFO, Kind.SOCKET, Kind.DEVICE, Kind.SHORTCUT, Kind.PACKAGE)
 
 _NUMBERED: dict[int, type[ListBegins | ListEnds | SweepNow | Keep | Done]] = {
     1: ListBegins,

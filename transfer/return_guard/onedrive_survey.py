@@ -1,0 +1,64 @@
+"""Who may reach the release folder in OneDrive, asked of the service: the folder, all above it, and files in it.
+
+What enters: ids. What leaves: the permissions on each with the members of every group they name, and the verdict on
+them. A request for permissions costs five units where others cost one or two, so files are looked at a few at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from transfer.graph.faults import Denied, GraphFault, NotThere
+from transfer.graph.lister import Lister
+from transfer.graph.records import ItemKind
+from transfer.graph.sharing import Grantee
+from transfer.return_guard.onedrive_permissions import Auditor, Device, Place, Seen, Violation, groups_in
+
+_DEEPEST = 64  # folders above each other
+
+
+def survey(
+    lister: Lister, *, device: Device, items: Sequence[str] = (), known: Iterable[str] = ()
+) -> tuple[Violation, ...]:
+    """What is wrong now. `items` are files in the folder, `known` groups that the settings vouch for.
+
+    Raises GraphFault where not all could be seen: there is no verdict then.
+    """
+    seen = [*_folders(lister), *_files(lister, items)]
+    members = {group: _members(lister, group) for group in groups_in(seen)}
+    return Auditor(device=device, members=members, known=known).audit(seen)
+
+
+def _folders(lister: Lister) -> list[Seen]:
+    """The release folder and everything above it up to the drive's root."""
+    found: list[Seen] = []
+    here = lister.folder
+    for _ in range(_DEEPEST):
+        place = Place.ABOVE if found else Place.FOLDER
+        item = lister.item(here)
+        if item is None:
+            raise NotThere("The release folder in OneDrive, or a folder above it, is gone.", status=404)
+        found.append(Seen(place=place, item=here, permissions=lister.permissions(here)))
+        if item.kind is ItemKind.ROOT:
+            return found
+        if item.parent_id is None:
+            break
+        here = item.parent_id
+    raise GraphFault("OneDrive does not say what lies above the release folder.", code="no-root")
+
+
+def _files(lister: Lister, items: Sequence[str]) -> list[Seen]:
+    found = []
+    for item in items:
+        try:
+            found.append(Seen(place=Place.ITEM, item=item, permissions=lister.permissions(item)))
+        except NotThere:  # taken back meanwhile
+            continue
+    return found
+
+
+def _members(lister: Lister, group: str) -> tuple[Grantee, ...] | None:
+    try:
+        return lister.members(group)
+    except (NotThere, Denied):  # no group of the directory, or one that this identity may not read
+        return None
