@@ -58,7 +58,7 @@ class Door:
                 entropy=lambda size: next(entropy).to_bytes(size, "big"),
                 reserve=0,
             ),
-            rules=SettleRules(still=2.0),
+            rules=lambda _source: SettleRules(still=2.0),
             rescan_seconds=5.0,
             monotonic=lambda: self.now,
             taken=self.taken.append,
@@ -100,7 +100,7 @@ def test_after_a_start_each_file_that_is_known_is_asked_about_once(tmp_path: Pat
     again = Arrivals(
         sources=[watched.source for watched in first.arrivals._watched],
         taking=first.arrivals._taking,
-        rules=SettleRules(still=2.0),
+        rules=lambda _source: SettleRules(still=2.0),
         rescan_seconds=5.0,
         monotonic=lambda: first.now,
         taken=first.taken.append,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from transfer.errors import NotSo, Unavailable
@@ -24,7 +24,7 @@ from transfer.model.chronicle import refused_event, spooled_event
 from transfer.model.clock import Clock
 from transfer.model.ends import Source
 from transfer.model.events import Event
-from transfer.model.identifiers import ItemId, Sha256, item_id_from_entropy
+from transfer.model.identifiers import ItemId, Sha256, SourceId, item_id_from_entropy
 from transfer.model.states import Arrival, Refused, Spooled, State
 from transfer.policy.decide import decide
 from transfer.policy.rules import CampaignStanding, Evidence, Policy
@@ -114,16 +114,17 @@ class Arrivals:
     def __init__(
         self,
         *,
-        sources: Iterable[Source],
+        sources: Sequence[Source],
         taking: Taking,
-        rules: SettleRules,
+        rules: Callable[[SourceId], SettleRules],
         rescan_seconds: float,
         monotonic: Callable[[], float],
         taken: Callable[[ItemId], None],
         wake: Callable[[], None],
         ahead: Callable[[], int],
     ) -> None:
-        self._watched = [_Watched(source, Settling(rules)) for source in sources]
+        self.stillness = max((rules(source.id).still for source in sources), default=0.0)  # seconds, the longest
+        self._watched = [_Watched(source, Settling(rules(source.id))) for source in sources]
         self._taking = taking
         self._rescan_seconds = rescan_seconds
         self._monotonic = monotonic
@@ -154,8 +155,14 @@ class Arrivals:
         full = now >= self._rescan_at
         if full:
             self._rescan_at = now + self._rescan_seconds
+        missing: list[Unavailable] = []
         for watched in self._watched:
-            self._round_of(watched, full=full)
+            try:
+                self._round_of(watched, full=full)
+            except Unavailable as error:  # the other sources do not wait for this one
+                missing.append(error)
+        if missing:
+            raise missing[0]
         dues = [due for watched in self._watched if (due := watched.settling.next_due()) is not None]
         return max(_CROWDED_PAUSE if self.crowded else 0.0, min([self._rescan_at, *dues]) - self._monotonic())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from transfer import __version__
@@ -17,15 +17,16 @@ from transfer.audit.receipt_files import ReceiptFiles
 from transfer.audit.shards import is_over, verifiers_of
 from transfer.audit.show import ShownEntry
 from transfer.departures import Departures, stands_now
+from transfer.drive_watch import DriveWatch
 from transfer.footing import Footing
 from transfer.gateway import Gateway
 from transfer.housekeeping import Housekeeping
-from transfer.intake.folder import FolderRetirer, FolderSource, FolderWatcher
-from transfer.intake.settle import SettleRules
+from transfer.intake.folder import FolderWatcher
 from transfer.judging import Standing
 from transfer.log_key import load_signer
 from transfer.looking_back import LookingBack
 from transfer.loops import Bell
+from transfer.model.ends import Source
 from transfer.model.events import Json
 from transfer.model.identifiers import CampaignId, Sha256
 from transfer.notices import Notices
@@ -41,6 +42,7 @@ from transfer.return_guard.refuse import ReturnDesk
 from transfer.sandbox.profiles import Support
 from transfer.scanner_watch import ScannerWatch
 from transfer.settings import guard_socket
+from transfer.sources import build_drives, build_folders, build_retirers, settle_rules
 from transfer.store.apart import is_busy
 from transfer.store.database import ReadTx
 from transfer.store.manifests import Reports
@@ -68,7 +70,8 @@ def build_gateway(
     line = _line(site)
     signer = load_signer(site)
     post = _post(site, departures_bell)
-    arrivals = _arrivals(site, arrivals_bell, worklist)
+    drives = build_drives(site)
+    arrivals = _arrivals(site, arrivals_bell, worklist, [*build_folders(site), *drives])
     return Gateway(
         line=line,
         footing=footing,
@@ -104,6 +107,7 @@ def build_gateway(
         monotonic=time.monotonic,
         arrivals_bell=arrivals_bell,
         departures_bell=departures_bell,
+        drives=DriveWatch(db=site.db, drives=drives),
     )
 
 
@@ -149,13 +153,10 @@ def _line(site: Site) -> Line:
     )
 
 
-def _arrivals(site: Site, bell: Bell, worklist: Worklist) -> Arrivals:
+def _arrivals(site: Site, bell: Bell, worklist: Worklist, sources: Sequence[Source]) -> Arrivals:
     intake = site.settings.intake
     return Arrivals(
-        sources=[
-            FolderSource(source=source.source_id, submitter=source.submitter_id, root=source.folder)
-            for source in site.settings.sources
-        ],
+        sources=sources,
         taking=Taking(
             db=site.db,
             register=site.register,
@@ -165,7 +166,7 @@ def _arrivals(site: Site, bell: Bell, worklist: Worklist) -> Arrivals:
             entropy=secrets.token_bytes,
             reserve=intake.min_free_bytes,
         ),
-        rules=SettleRules(still=intake.settle_seconds),
+        rules=partial(settle_rules, site.settings),
         rescan_seconds=intake.rescan_seconds,
         monotonic=time.monotonic,
         taken=lambda item: worklist.add([item]),
@@ -177,7 +178,7 @@ def _arrivals(site: Site, bell: Bell, worklist: Worklist) -> Arrivals:
 def _watchers(site: Site, arrivals: Arrivals) -> Watchers:
     return Watchers(
         FolderWatcher(source.folder, tell=arrivals.teller(number))
-        for number, source in enumerate(site.settings.sources)
+        for number, source in enumerate(site.settings.folder_sources)
     )
 
 
@@ -234,10 +235,7 @@ def _departures(site: Site, post: Post, signer: Ed25519Signer) -> Departures:
         desk=site.desk,
         policy=site.policy,
         device=release.device_id,
-        retirers={
-            source.source_id: FolderRetirer(source=source.source_id, root=source.folder)
-            for source in site.settings.sources
-        },
+        retirers=build_retirers(site),
     )
 
 

@@ -203,7 +203,7 @@ def _check(tx: ReadTx, row: PersonRow | None, person: PersonId, *, ground: str, 
 def _check_settings(tx: ReadTx, person: PersonId, called: str, *, site: Site) -> None:
     """Nothing that is dropped from now on may be entered as theirs."""
     file = site.workspace.settings_file
-    if any(source.submitter_id == person for source in site.settings.sources):
+    if any(person in source.submitters for source in site.settings.sources):
         raise NotSo(
             f"A staging folder in the settings is still {called}'s; what is dropped there is entered as theirs.",
             advice=f"Take it out of {file} or give it to somebody else, and restart the gateway.",

@@ -9,6 +9,7 @@
     upkeep      retention, campaigns, clock          one thread
     scanner     its tests; what it is to see again   one thread
     selfcheck   verifies the whole log once a day    one thread
+    onedrive    what OneDrive makes us wait for      one thread
 
 What enters: the parts, put together by the wiring, after the process has confined itself. What leaves: nothing but
 what the parts do. Another process that decides something changes the database; this one notices by its data version.
@@ -25,9 +26,10 @@ from transfer.arrivals import Arrivals, Watchers
 from transfer.audit.publish import Publisher
 from transfer.audit.receipt_files import ReceiptFiles
 from transfer.departures import Departures
-from transfer.errors import NotSo, Tampered, TransferError, Unavailable
+from transfer.drive_watch import DriveWatch
+from transfer.errors import NotSo, Tampered, Unavailable
 from transfer.footing import Footing
-from transfer.loops import Bell, Condition, Loop
+from transfer.loops import Bell, Condition, Loop, alarm_of
 from transfer.model.events import Event, EventName, Json
 from transfer.model.findings import WaitingFor
 from transfer.model.identifiers import ItemId, Sha256
@@ -38,7 +40,7 @@ from transfer.policy.canonical import hashed_text
 from transfer.return_guard.post import Post
 from transfer.scanner_watch import ScannerWatch
 from transfer.store.adoption import POLICY, SETTINGS, adopt, keep_policy_text
-from transfer.store.queues import held_waiting, reviewed_waiting
+from transfer.store.queues import held_waiting, judged_otherwise
 from transfer.upkeep import Upkeep
 from transfer.worklist import Worklist
 
@@ -62,6 +64,7 @@ class Gateway:
     notices: Notices
     upkeep: Upkeep
     watch: ScannerWatch
+    drives: DriveWatch
     publisher: Publisher
     receipts: ReceiptFiles
     post: Post
@@ -85,14 +88,14 @@ class Gateway:
         """Checks the log, adopts policy and settings, opens the post; records start and stop. Raises Tampered."""
         report = self.publisher.check_start()
         self.line.blobs.sweep_temporaries()
-        changed = self._adopt()
+        self._adopt()
         self._record(EventName.GATEWAY_STARTED, {**self.facts, "entries_checked": report.entries_checked})
         if not self.valve_complete:
             self._record(EventName.VALVE_OPEN, {})
         self.notices.begin()
         self.post.start()
         try:
-            self._resume(rejudge=changed)
+            self._resume()
             yield
         finally:
             self.condition.stopping.set()
@@ -101,6 +104,7 @@ class Gateway:
             self.line.media.close()
             self.line.residue.close()
             self.line.scanner.close()
+            self.drives.close()
             self._last_words()
 
     def serve(self, ready: Callable[[], None]) -> None:
@@ -121,7 +125,7 @@ class Gateway:
                 for name in ("departures", "notices"):
                     loops[name].wake()
             if self.post.fault is not None:
-                self.condition.sound(_post_failed(self.post.fault))
+                self.condition.sound(alarm_of(self.post.fault))
             self._check_ground()
         for loop in loops.values():
             loop.wake()
@@ -180,7 +184,7 @@ class Gateway:
         return False
 
     def _take_what_settles(self) -> None:
-        until = self.monotonic() + _ROUND_SECONDS
+        until = self.monotonic() + _ROUND_SECONDS + self.arrivals.stillness
         self.watchers.tend()
         self.arrivals.rescan_now()
         while True:
@@ -198,6 +202,7 @@ class Gateway:
             "receipts": (self.receipts.round, self.publish_seconds),
             "upkeep": (lambda: self._again(self.upkeep.round()), 1.0),
             "scanner": (lambda: self._again(self.watch.round()), 3.0),
+            "onedrive": (self.drives.round, 1.0),
         }
         if self.selfcheck is not None:
             bodies["selfcheck"] = (self.selfcheck, 60.0)
@@ -248,24 +253,27 @@ class Gateway:
         self.worklist.add(items)
         return False
 
-    def _adopt(self) -> bool:
-        """Puts the policy and the settings in force; whether the policy is another than before."""
+    def _adopt(self) -> None:
+        """Puts the policy and the settings in force."""
         policy = self.line.policy
         event = Event(name=EventName.POLICY_ADOPTED, facts={"policy": policy.name, "sha256": policy.sha256})
         settings = Event(name=EventName.SETTINGS_ADOPTED, facts={"sha256": self.settings_sha256})
         with self.line.db.write() as tx:
-            changed = adopt(tx, POLICY, Sha256(policy.sha256), event, recorder=self.line.recorder)
+            adopt(tx, POLICY, Sha256(policy.sha256), event, recorder=self.line.recorder)
             adopt(tx, SETTINGS, self.settings_sha256, settings, recorder=self.line.recorder)
             keep_policy_text(tx, hashed_text(policy))
-        return changed
 
-    def _resume(self, *, rejudge: bool) -> None:
-        """What a crash or a stop left on the line; with another policy also everything that waits for a person."""
+    def _resume(self) -> None:
+        """What a crash or a stop left on the line, what was judged by another policy, and what may wait no longer.
+
+        Among what waits for a review is what nobody could read: what reads it may have been installed since.
+        """
         states = [State.SPOOLED, State.EXAMINED, State.REBUILT]
-        waits = list(WaitingFor) if rejudge else [WaitingFor.CAMPAIGN, WaitingFor.SCANNER]
+        waits = [WaitingFor.CAMPAIGN, WaitingFor.SCANNER, WaitingFor.REVIEW]
         with self.line.db.read() as tx:
             self.worklist.add(self.line.register.in_states(tx, states, limit=_ALL))
-            self.worklist.add([*held_waiting(tx, waits, limit=_ALL), *reviewed_waiting(tx)])
+            self.worklist.add(held_waiting(tx, waits, limit=_ALL))
+            self.worklist.add(judged_otherwise(tx, Sha256(self.line.policy.sha256), limit=_ALL))
 
     def _record(self, name: EventName, facts: dict[str, Json]) -> None:
         with self.line.db.write() as tx:
@@ -291,10 +299,3 @@ def _kept(missing: list[Unavailable]) -> Iterator[None]:
         yield
     except Unavailable as error:
         missing.append(error)
-
-
-def _post_failed(fault: BaseException) -> TransferError:
-    if isinstance(fault, TransferError):
-        return fault
-    sentence = f"The post that hears the guard failed ({type(fault).__name__})."
-    return TransferError(sentence, advice="Nothing is released without it.")

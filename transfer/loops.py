@@ -127,3 +127,11 @@ class Bell:
         """There is something to do; from any thread."""
         if self._answer is not None:
             self._answer()
+
+
+def alarm_of(fault: BaseException) -> TransferError:
+    """What to sound when the post that hears the guard has failed."""
+    if isinstance(fault, TransferError):
+        return fault
+    sentence = f"The post that hears the guard failed ({type(fault).__name__})."
+    return TransferError(sentence, advice="Nothing is released without it.")

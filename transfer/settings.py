@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from transfer.errors import Misuse
+from transfer.graph_settings import OneDriveSettings, StagingSettings
 from transfer.log_settings import LogSettings, check_key_apart, key_place
 from transfer.model.identifiers import DeviceId, PersonId, SourceId, parse_device_id, parse_person_id, parse_source_id
 from transfer.scanner_settings import ScannerSettings
@@ -35,6 +36,7 @@ class SourceKind(StrEnum):
     """What stands behind a staging folder."""
 
     FOLDER = "folder"
+    ONEDRIVE = "onedrive"
 
 
 class ValveMode(StrEnum):
@@ -51,12 +53,29 @@ class GatewaySettings(StrictModel):
 
 
 class SourceSettings(StrictModel):
-    """`[[source]]`: one staging folder, whose content counts as dropped by one person, named by pseudonym."""
+    """`[[source]]`: one staging folder. What lies in a `path` counts as dropped by `submitter`, a pseudonym; in a
+    folder of OneDrive (`[source.onedrive]`) whoever wrote a file hands it in."""
 
     id: Annotated[str, AfterValidator(lambda value: _identified(value, parse_source_id))]
-    path: PathText
-    submitter: Annotated[str, AfterValidator(lambda value: _identified(value, parse_person_id))]
-    kind: Annotated[SourceKind, one_word(SourceKind)] = SourceKind.FOLDER
+    path: Annotated[str, Field(max_length=1000)] = ""
+    submitter: Annotated[str, AfterValidator(lambda value: value and _identified(value, parse_person_id))] = ""
+    kind: Annotated[SourceKind | None, one_word(SourceKind)] = None
+    onedrive: StagingSettings | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> SourceSettings:
+        if self.onedrive is None and not (self.path and self.submitter):
+            raise ValueError("a source has a `path` and a `submitter`, or a table [source.onedrive]")
+        if self.onedrive is not None and (self.path or self.submitter):
+            raise ValueError("a source in OneDrive has no `path` and no `submitter`: its `staff` says who is who")
+        if self.kind is not None and (self.kind is SourceKind.ONEDRIVE) != (self.onedrive is not None):
+            raise ValueError(f"`kind` is {self.kind.value!a}, and the table [source.onedrive] says otherwise")
+        return self
+
+    @property
+    def submitters(self) -> frozenset[PersonId]:
+        """Everybody whose files come from here."""
+        return frozenset([self.submitter_id]) if self.onedrive is None else self.onedrive.submitters
 
     @property
     def source_id(self) -> SourceId:
@@ -65,12 +84,12 @@ class SourceSettings(StrictModel):
 
     @property
     def submitter_id(self) -> PersonId:
-        """The pseudonym, typed."""
+        """The pseudonym, typed; of a folder on a disk."""
         return PersonId(self.submitter)
 
     @property
     def folder(self) -> Path:
-        """The folder; absolute in what `load_settings` returns."""
+        """The folder on a disk; absolute in what `load_settings` returns."""
         return Path(self.path)
 
 
@@ -150,6 +169,18 @@ class Settings(StrictModel):
     sandbox: SandboxSettings = SandboxSettings()
     log: LogSettings = LogSettings()
     guard: GuardSettings = GuardSettings()
+    onedrive: OneDriveSettings | None = None
+
+    @model_validator(mode="after")
+    def _tenant(self) -> Settings:
+        if self.onedrive is None and any(source.onedrive is not None for source in self.sources):
+            raise ValueError("a source is in OneDrive, and the table [onedrive] with the tenant is missing")
+        return self
+
+    @property
+    def folder_sources(self) -> tuple[SourceSettings, ...]:
+        """The sources that are folders on a disk."""
+        return tuple(source for source in self.sources if source.onedrive is None)
 
     @property
     def sha256(self) -> str:
@@ -166,7 +197,9 @@ def load_settings(workspace: Path) -> Settings:
     root = Path(os.path.abspath(workspace))
     absolute = settings.model_copy(
         update={
-            "sources": tuple(s.model_copy(update={"path": _absolute(root, s.path)}) for s in settings.sources),
+            "sources": tuple(
+                s if s.onedrive else s.model_copy(update={"path": _absolute(root, s.path)}) for s in settings.sources
+            ),
             "scanner": settings.scanner.model_copy(
                 update={
                     name: value and _absolute(root, value)
@@ -213,6 +246,7 @@ def _check_places(settings: Settings, workspace: Workspace, document: Document) 
     places: list[tuple[str, Path, str]] = [
         (f"the source «{source.id}»", source.folder, document.place(("source", number, "path")))
         for number, source in enumerate(settings.sources)
+        if source.onedrive is None
     ]
     places.append(("the release folder", settings.release.folder, document.place(("release", "path"))))
     places.append(("the release-aside folder", settings.release.aside_folder, document.place(("release", "aside"))))

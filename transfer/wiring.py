@@ -19,6 +19,8 @@ from transfer.approvals.desk import Desk
 from transfer.audit.halted import HaltedLog
 from transfer.audit.log import Log
 from transfer.errors import Misuse
+from transfer.graph.places import Reach, reachable
+from transfer.graph_settings import CredentialKind
 from transfer.log_settings import KeyPlace, key_place
 from transfer.model.clock import Clock
 from transfer.policy.rulebook import load_policy
@@ -199,13 +201,30 @@ def gateway_paths(site: Site) -> GatewayPaths:
     at_hand = key.elsewhere and key.path is not None and os.path.isfile(key.path)
     key_outside = (key.path,) if at_hand and key.path is not None else ()  # that file, and nothing beside it
     rules = (Path(settings.scanner.yara),) if settings.scanner.yara else ()
+    graph = _graph_reach(settings)
     return GatewayPaths(
-        staging=tuple(source.folder for source in settings.sources),
-        readable=(workspace.keys, *key_outside, *rules),
+        staging=tuple(source.folder for source in settings.folder_sources),
+        readable=(workspace.keys, *key_outside, *rules, *graph.readable),
         owned=(workspace.state, workspace.log, workspace.feedback, workspace.receipts, *meets_outside),
         release=settings.release.folder,
-        connect_tcp=(settings.scanner.port,) if settings.scanner.host else (),
+        connect_tcp=(*((settings.scanner.port,) if settings.scanner.host else ()), *graph.ports),
     )
+
+
+def _graph_reach(settings: Settings) -> Reach:
+    """What the gateway's own ends in OneDrive take."""
+    found = Reach()
+    if settings.onedrive is None:
+        return found
+    for source in settings.sources:
+        if source.onedrive is not None:
+            credential = source.onedrive.credential
+            found += reachable(
+                settings.onedrive.base_url,
+                certificate=credential.certificate_path,
+                managed=credential.kind is CredentialKind.MANAGED_IDENTITY,
+            )
+    return found
 
 
 def guard_paths(settings: Settings) -> GuardPaths:

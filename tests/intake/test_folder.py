@@ -26,6 +26,8 @@ from transfer.model.states import Kind
 class FolderStage:
     """A staging folder on the disk."""
 
+    removes_originals = True
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self.source = FolderSource(source=SourceId("sam"), submitter=PersonId("u_" + "0" * 32), root=root)

@@ -90,7 +90,7 @@ def _missing(site: Site, visitor: _Visitor) -> Iterator[Check]:
 
 def _too_much(site: Site, visitor: _Visitor) -> Iterator[Check]:
     guest, workspace = visitor.account.name, site.workspace
-    for path in (workspace.state, workspace.keys, *(source.folder for source in site.settings.sources)):
+    for path in (workspace.state, workspace.keys, *(source.folder for source in site.settings.folder_sources)):
         if visitor.may_any(path, _ALL):
             yield _fault(f"The guard's user {guest} can get into {path}.", f"As root: chmod o-rwx {path}")
     meeting = guard_socket(site.settings, workspace).parent

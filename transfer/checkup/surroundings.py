@@ -84,7 +84,7 @@ def _is_ours(guard: str) -> bool:
 
 def _sides(site: Site) -> list[Path]:
     release = site.settings.release
-    return [*(source.folder for source in site.settings.sources), release.folder, release.aside_folder]
+    return [*(source.folder for source in site.settings.folder_sources), release.folder, release.aside_folder]
 
 
 _KERNEL_ADVICE = (
@@ -174,7 +174,7 @@ def _try_scanners(site: Site, *, required: bool) -> Iterator[Check]:
 def check_folders(site: Site) -> Iterator[Check]:
     """Both sides are there and within reach. Raises Misuse."""
     release = site.settings.release
-    for source in site.settings.sources:
+    for source in site.settings.folder_sources:
         yield _folder(f"the staging folder {source.folder}", source.folder, os.R_OK | os.X_OK)
     yield _folder(f"the release folder {release.folder}", release.folder, os.W_OK | os.X_OK)
     yield _folder(f"the folder aside {release.aside_folder}", release.aside_folder, os.F_OK)

@@ -222,7 +222,7 @@ def _say_campaign(facts: Mapping[str, Any]) -> None:
 def _make_folders(site: Site, campaign: CampaignId) -> list[Path]:
     """The campaign's folder in each staging folder; a staging folder that takes none (another's, synced) is said."""
     made = []
-    for source in site.settings.sources:
+    for source in site.settings.folder_sources:
         folder = source.folder / campaign
         try:
             folder.mkdir(exist_ok=True)

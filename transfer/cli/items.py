@@ -158,7 +158,8 @@ def _moment(given: str) -> datetime | None:
 def _nothing(site: Site, *, narrowed: bool) -> str:
     if narrowed:
         return "No item is like that."
-    return f"Nothing has been dropped yet into {site.settings.sources[0].folder}."
+    where = next((str(source.folder) for source in site.settings.folder_sources), "the folder in OneDrive")
+    return f"Nothing has been dropped yet into {where}."
 
 
 def _circumstances(site: Site) -> Iterator[str]:
@@ -169,6 +170,7 @@ def _circumstances(site: Site) -> Iterator[str]:
     from transfer.sandbox.profiles import kernel_support
     from transfer.settings import ValveMode
     from transfer.store.lock import who_holds
+    from transfer.store.onedrive_staging import waits
     from transfer.store.verified import verified_last
 
     if who_holds(site.workspace.lock) is None:
@@ -179,7 +181,11 @@ def _circumstances(site: Site) -> Iterator[str]:
         since = said_time(render_time(pause.at))
         yield f"Releasing is paused by {called(pause.by, names_of(site))} since {since}: `transfer resume`."
     with site.db.read() as tx:
+        stuck = waits(tx)
         last = verified_last(tx)
+    for source, wait in stuck.items():
+        until = f" Until {said_time(render_time(wait.until))}." if wait.until else ""
+        yield f"The source «{source}» waits: {wait.why}{until}"
     if last is not None:
         yield f"The log's {last.entries:,} entries were last verified in full {said_time(render_time(last.at))}."
     kept = kept_verifier(site.workspace)

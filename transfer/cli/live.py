@@ -50,10 +50,12 @@ class Live:
         """Where things are, and what is enforced."""
         site = self._site
         lines = [f"oneway-transfer runs on {_near(site.workspace.root)}"]
-        for source in site.settings.sources:
+        for source in site.settings.folder_sources:
             folders = sorted(entry.name for entry in source.folder.iterdir() if entry.is_dir())
             where = f"{_near(source.folder)}/{folders[0] if folders else 'CAMPAIGN'}/"
             lines.append(f"  drop files into   {where}")
+        drives = [source for source in site.settings.sources if source.onedrive is not None]
+        lines += [f"  drop files into   the folder of «{source.id}» in OneDrive" for source in drives]
         if self._demo:
             lines.append(f"  samples to try    {_near(site.workspace.demo / 'samples')}/")
         lines += [

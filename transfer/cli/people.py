@@ -108,7 +108,7 @@ def disable(
         print_json({"person": _facts_of(site, which)})
         return
     say(f"{person} is disabled.")
-    if any(source.submitter_id == which for source in site.settings.sources):
+    if any(which in source.submitters for source in site.settings.sources):
         say("A staging folder in the settings is still theirs; take it out or give it to somebody else.")
 
 

@@ -175,7 +175,7 @@ def _make(folder: Path, site: Site) -> None:
 
     wanted = Path(os.path.realpath(folder))
     place, release = site.workspace, site.settings.release
-    sources = [source.folder for source in site.settings.sources]
+    sources = [source.folder for source in site.settings.folder_sources]
     own = (place.state, place.log, place.keys, place.feedback, place.receipts)
     for taken in (release.folder, release.aside_folder, *sources, *own):
         if wanted.is_relative_to(os.path.realpath(taken)):

@@ -24,6 +24,7 @@ from transfer.store.fingerprint_tables import create_fingerprint_tables
 from transfer.store.journal_tags import create_and_fill
 from transfer.store.lock import holds, who_holds
 from transfer.store.notice_table import create_notice_table
+from transfer.store.onedrive_staging_tables import create_onedrive_staging_tables
 from transfer.store.onedrive_tables import create_onedrive_release_tables
 from transfer.store.schema import META, SCHEMA_VERSION
 
@@ -52,7 +53,12 @@ def _to_4(connection: Connection) -> None:
     create_onedrive_release_tables(connection)
 
 
-STEPS: Mapping[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4}
+def _to_5(connection: Connection) -> None:
+    """A staging folder can lie in OneDrive: what was told of it, and where to go on."""
+    create_onedrive_staging_tables(connection)
+
+
+STEPS: Mapping[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
 """From each version to the next. A step makes its own tables, and none that a later step makes."""
 
 

@@ -11,6 +11,7 @@ from transfer.store import (
     items,
     journal_tables,
     notice_table,
+    onedrive_staging_tables,
     onedrive_tables,
     release_tables,
     schema,
@@ -27,6 +28,7 @@ MODULES = (
     notice_table,
     fingerprint_tables,
     onedrive_tables,
+    onedrive_staging_tables,
 )
 
 
