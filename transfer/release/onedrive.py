@@ -75,7 +75,7 @@ class OneDriveSink:
         return self._placed(parcel, self._verified(parcel, quickxor), quickxor, at)
 
     def _known(self, parcel: Parcel, at: datetime) -> Receipt | None:
-        """A receipt if all was done before a crash, and it still stands as it was sent.
+        """A receipt if all was done before a crash, and it still stands as it was sent or as the service made it.
 
         Bytes that OneDrive did not keep once are not sent again and again: the release is being taken back.
         """
@@ -88,7 +88,7 @@ class OneDriveSink:
         found = self._writer.item(row.drive_item)
         if found is None or found.name != parcel.name.text or not self._is_ours(found):
             return None
-        if echo_of(_sent(parcel, row.quickxor), found) is not Echo.VERIFIED:
+        if echo_of(_sent(parcel, row.quickxor), found) is Echo.MISMATCH:
             return None
         return Receipt(name=parcel.name, sha256=row.sha256, size=row.size, at=at)
 
