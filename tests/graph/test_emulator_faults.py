@@ -154,6 +154,7 @@ def test_each_kind_of_request_meets_its_own_faults(ask: Asking, drive: Drive, em
     emulator.world.random_faults(1.0, kinds=["not_found"])
     old = drive.by(SAM).put("a.jpg", b"x")
     assert ask("GET", f"/drives/{drive.id}/items/{old.id}").status_code == 404  # made just now
+    assert ask("GET", f"/drives/{drive.id}/items/{drive.item().id}:/A.jpg:").status_code == 404
     emulator.world.later(60)
     assert ask("GET", f"/drives/{drive.id}/items/{old.id}").status_code == 200
     emulator.world.random_faults(1.0, path="^/nowhere")

@@ -105,10 +105,13 @@ class Faults:
             return ["session_lost", "cut_after", "not_found", *(["cut_during"] if method == "PUT" else [])]
         if method != "GET":
             return ["cut_after"]
-        found = re.search(r"/drives/([^/]+)/items/([^/:]+)$", path)
+        found = re.search(r"/drives/([^/]+)/items/([^/:]+)(?::/(.*/)?([^/:]+):?)?$", path)
         if found is None:
             return []
-        row = self.database.one("SELECT created_at FROM items WHERE drive = ? AND id = ?", found[1], found[2])
+        row = self.database.one(
+            "SELECT created_at FROM items WHERE drive = ? AND (id = ? OR folded = ?) ORDER BY created_at DESC",
+            *(found[1], found[2] if found[4] is None else None, (found[4] or "").casefold() or None),
+        )
         return ["not_found"] if row is not None and self.tree.now() - row["created_at"] < _FRESH else []
 
     def answer(self, fault: Fault) -> Answer | None:
