@@ -9,7 +9,9 @@ gateway but what the sandbox children were handed.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from transfer.disarm.rebuild import Unrebuilt, rebuild
 from transfer.errors import Refusal, TransferError, Unavailable
@@ -28,6 +30,7 @@ from transfer.sandbox.pool import Pool
 from transfer.store.blobs import Blobs
 from transfer.store.database import Database, Recorder
 from transfer.store.fingerprints import Fingerprints
+from transfer.store.items import spooled_of
 from transfer.store.records import Record
 from transfer.store.register import Register
 
@@ -60,6 +63,12 @@ class Line:
             reviewed=self.reviewed,
             fingerprints=self.fingerprints,
         )
+
+    @cached_property
+    def _sought(self) -> str:
+        """What files are looked at for under this policy, in short: other words in a record, and it was for less."""
+        policy = self.policy
+        return hashlib.sha256(repr((policy.search, policy.limits, policy.comparison)).encode()).hexdigest()[:16]
 
     def carry(self, item: ItemId) -> State:
         """Takes an item as far as it can go without a person. Raises Unavailable: it then stays where it is."""
@@ -104,7 +113,7 @@ class Line:
             return State.REFUSED
         return self._decide(rebuilt, was=was)
 
-    def _examine(self, spooled: Spooled, child: LeasedChild) -> Examined | None:
+    def _examine(self, spooled: Spooled, child: LeasedChild, *, was: State = State.SPOOLED) -> Examined | None:
         """What the file is, not committed yet; None if it is refused for that."""
         try:
             examined = examine(
@@ -119,12 +128,12 @@ class Line:
         except Refusal as fault:
             examined = Unexamined(findings=(Finding(code=Code(fault.code)),))
         if isinstance(examined, Unexamined):
-            self._refuse(spooled, State.SPOOLED, examined.findings)
+            self._refuse(spooled, was, examined.findings)
             return None
-        examined = self._judge.compared(examined)
+        examined = self._judge.compared(replace(examined, tools={**examined.tools, "search": self._sought}))
         early = self._verdict(examined, (), examined.scans)
         if early.refused:
-            self._refuse_by(early, spooled, State.SPOOLED, examined.media, examined.findings)
+            self._refuse_by(early, spooled, was, examined.media, examined.findings)
             return None
         return examined
 
@@ -162,15 +171,15 @@ class Line:
             if not self.register.needed(tx, sha256, but=item, gone=_GONE):
                 self.blobs.remove_clean(sha256)
 
-    def _decide(self, rebuilt: Rebuilt, *, was: State) -> State:
-        """`was` is where the item stands, as it was committed last."""
+    def _decide(self, rebuilt: Rebuilt, *, was: State, steps: tuple[Event, ...] = ()) -> State:
+        """`was` is where the item stands, as it was committed last; `steps` are entries of what was done since."""
         clean = rebuilt.clean.sha256 if was is State.HELD else None
         verdict = self._verdict(rebuilt.examined, rebuilt.findings, rebuilt.examined.scans + rebuilt.scans, clean=clean)
         held = Held(rebuilt=rebuilt, verdict=verdict)
         with self.db.write() as tx:
             behind = self._steps_behind(rebuilt, was)
             if not verdict.refused:
-                self.register.advance(tx, held, *behind, held_event(held, again=was is State.HELD), was=was)
+                self.register.advance(tx, held, *steps, *behind, held_event(held, again=was is State.HELD), was=was)
                 return State.HELD
             if behind:
                 self.register.advance(tx, rebuilt, *behind, was=was)
@@ -180,18 +189,33 @@ class Line:
         return State.REFUSED
 
     def _rejudge(self, held: Held) -> State:
-        """A held item again: judged anew, and scanned anew where a scanner was missing or knows more now than then.
+        """A held item again: judged anew, and looked at anew where it was looked at for less than is looked for now.
 
-        Recorded if that changes the verdict, or if there are new answers of the scanners.
+        Scanned anew where a scanner was missing or knows more now than then. Recorded if that changes the verdict, or
+        if there is something new behind it.
         """
         rebuilt = held.rebuilt
+        steps: tuple[Event, ...] = ()
+        if self._saw_less(rebuilt.examined):
+            with self.media.lease() as child:
+                examined = self._examine(rebuilt.examined.spooled, child, was=State.HELD)
+            if examined is None:
+                self._drop(rebuilt)
+                return State.REFUSED
+            if examined.findings != rebuilt.examined.findings or self._sought != rebuilt.examined.tools.get("search"):
+                rebuilt, steps = replace(rebuilt, examined=examined), (examined_event(examined),)
         if self.scanner.outdated(rebuilt.examined.scans) or self.scanner.outdated(rebuilt.scans):
             rebuilt = self._scan_again(rebuilt)
         scans = rebuilt.examined.scans + rebuilt.scans
         verdict = self._verdict(rebuilt.examined, rebuilt.findings, scans, clean=rebuilt.clean.sha256)
-        if verdict == held.verdict and (rebuilt is held.rebuilt or not _all_clean(scans)):
+        if verdict == held.verdict and not steps and (rebuilt is held.rebuilt or not _all_clean(scans)):
             return State.HELD
-        return self._decide(rebuilt, was=State.HELD)
+        return self._decide(rebuilt, was=State.HELD, steps=steps)
+
+    def _saw_less(self, examined: Examined) -> bool:
+        """Whether it was examined under a policy that looked for something else, or with nothing that reads words."""
+        unread = any(finding.code is Code.TEXT_UNREAD for finding in examined.findings)
+        return unread or examined.tools.get("search") != self._sought
 
     def _scan_again(self, rebuilt: Rebuilt) -> Rebuilt:
         spooled = rebuilt.examined.spooled
@@ -246,21 +270,6 @@ class Line:
 
 def _all_clean(scans: tuple[ScanResult, ...]) -> bool:
     return all(scan.answer is ScanAnswer.CLEAN for scan in scans)
-
-
-def spooled_of(record: Record) -> Spooled | None:
-    """The spooled file that a record goes back to; None for what was turned away at the door."""
-    match record:
-        case Spooled():
-            return record
-        case Examined():
-            return record.spooled
-        case Rebuilt():
-            return record.examined.spooled
-        case Held():
-            return record.rebuilt.examined.spooled
-        case Refused():
-            return None
 
 
 def _refused(

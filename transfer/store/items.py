@@ -95,6 +95,21 @@ def arrived_of(record: Record) -> Arrived:
             return record.rebuilt.examined.spooled.arrived
 
 
+def spooled_of(record: Record) -> Spooled | None:
+    """The spooled file that a record goes back to; None for what was turned away at the door."""
+    match record:
+        case Spooled():
+            return record
+        case Examined():
+            return record.spooled
+        case Rebuilt():
+            return record.examined.spooled
+        case Held():
+            return record.rebuilt.examined.spooled
+        case Refused():
+            return None
+
+
 def first_values(record: Spooled | Refused, *, now: datetime, changed: int) -> Values:
     """All columns of a new item's row but `seq`."""
     arrived = record.arrived

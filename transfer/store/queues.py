@@ -10,11 +10,12 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from transfer.model.clock import render_time
 from transfer.model.findings import WaitingFor
-from transfer.model.identifiers import CampaignId, ItemId
+from transfer.model.identifiers import CampaignId, ItemId, Sha256
 from transfer.model.states import State
 from transfer.store.database import ReadTx, WriteTx
 from transfer.store.directory_tables import DECISION
 from transfer.store.items import ITEM, RAW_KEPT
+from transfer.store.records import verdict_by
 
 
 def to_retire(tx: ReadTx, *, limit: int) -> list[ItemId]:
@@ -37,6 +38,12 @@ def held_waiting(tx: ReadTx, waits: Iterable[WaitingFor], *, limit: int) -> list
         query = select(ITEM.c.item).where(ITEM.c.waiting_for == wait.value, ITEM.c.state == State.HELD.value)
         found += [ItemId(item) for item in tx.connection.scalars(query.order_by(ITEM.c.seq).limit(limit))]
     return found
+
+
+def judged_otherwise(tx: ReadTx, policy: Sha256, *, limit: int) -> list[ItemId]:
+    """Held items whose verdict is by another policy than this one, oldest first. As long as what is held."""
+    query = select(ITEM.c.item).where(ITEM.c.state == State.HELD.value, ~ITEM.c.record.contains(verdict_by(policy)))
+    return [ItemId(item) for item in tx.connection.scalars(query.order_by(ITEM.c.seq).limit(limit))]
 
 
 def campaigns_waited_for(tx: ReadTx) -> list[CampaignId | None]:

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from transfer.errors import Tampered
 from transfer.model.findings import Reason
+from transfer.model.identifiers import Sha256
 from transfer.model.states import Arrival, Examined, Held, Rebuilt, Refused, Spooled, State
 
 Record: TypeAlias = Spooled | Examined | Rebuilt | Held | Refused
@@ -88,6 +89,11 @@ def render_arrival(arrival: Arrival) -> str:
 def parse_arrival(stored: str) -> Arrival:
     """The inverse of `render_arrival`. Raises Tampered."""
     return _parse(_ARRIVAL, stored)[0]
+
+
+def verdict_by(policy: Sha256) -> str:
+    """What the record of a held item has in it if its verdict is by this policy, and else has not."""
+    return f'"policy_sha256":"{policy}"'
 
 
 def render_reasons(reasons: tuple[Reason, ...]) -> str:
