@@ -292,3 +292,14 @@ def test_the_folder_of_yara_rules_is_absolute_and_on_neither_side(tmp_path: Path
     assert load_settings(written(tmp_path, rules.format("rules"))).scanner.yara == str(tmp_path / "rules")
     for inside in ("staging/rules", "release", "state"):
         assert "the folder of the YARA rules" in misuse(tmp_path, rules.format(inside))
+
+
+def test_a_release_folder_in_onedrive_is_refused_until_it_has_a_guard(tmp_path: Path) -> None:
+    release = WHOLE + (
+        '[release.onedrive]\ndrive = "b!1"\nfolder = "01X"\nkeep_rewritten = true\n'
+        '[release.onedrive.credential]\nkind = "managed_identity"\n[onedrive]\ntenant = "university.example"\n'
+    )
+    said = misuse(tmp_path, release)
+    assert "line 11" in said
+    assert "has no return guard in this version, and nothing is released without one" in said
+    assert "use a folder on this machine" in said

@@ -1,4 +1,5 @@
-"""`[onedrive]` and `[source.onedrive]` of the settings: the tenant, a staging folder there, who signs in, who is staff.
+"""`[onedrive]`, `[source.onedrive]` and `[release.onedrive]` of the settings: the tenant, folders there, who signs in,
+who is staff.
 
 What enters: tables that the operator wrote. What leaves: values. Whether an address is Microsoft Graph's is looked at
 where it is used, before anything is sent there.
@@ -113,3 +114,20 @@ class StagingSettings(StrictModel):
     def submitters(self) -> frozenset[PersonId]:
         """Everybody whose files come from here."""
         return frozenset(map(PersonId, self.staff.values()))
+
+
+class ReleaseDriveSettings(StrictModel):
+    """`[release.onedrive]`: a release folder there, and its writer. `keep_rewritten`: a picture that the library itself
+    changes after it was sent stays; without it, it is taken back, for it is not bit for bit what was approved."""
+
+    drive: Annotated[str, Field(pattern=_GRAPH_ID)]
+    folder: Annotated[str, Field(pattern=_GRAPH_ID)]
+    credential: CredentialSettings
+    keep_rewritten: bool = False
+
+    @model_validator(mode="after")
+    def _not_yet(self) -> ReleaseDriveSettings:
+        raise ValueError(
+            "a release folder in OneDrive has no return guard in this version, and nothing is released without one; "
+            "use a folder on this machine as `path`, which OneDrive's own client may keep in step"
+        )

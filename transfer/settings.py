@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from transfer.errors import Misuse
-from transfer.graph_settings import OneDriveSettings, StagingSettings
+from transfer.graph_settings import OneDriveSettings, ReleaseDriveSettings, StagingSettings
 from transfer.log_settings import LogSettings, check_key_apart, key_place
 from transfer.model.identifiers import DeviceId, PersonId, SourceId, parse_device_id, parse_person_id, parse_source_id
 from transfer.scanner_settings import ScannerSettings
@@ -99,6 +99,7 @@ class ReleaseSettings(StrictModel):
     path: PathText = "release"
     aside: PathText = "release-aside"
     device: Annotated[str, AfterValidator(lambda value: _identified(value, parse_device_id))]
+    onedrive: ReleaseDriveSettings | None = None
 
     @property
     def device_id(self) -> DeviceId:
