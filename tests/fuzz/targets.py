@@ -15,6 +15,7 @@ from tests.corpus import cabinet
 from tests.corpus.build.parts import PNG_START
 from tests.disarm.tools import LIMITS, try_remake
 from tests.fuzz.engine import Target
+from tests.fuzz.graph_targets import graph_targets
 from tests.sandbox.test_wire import ASKED
 from transfer.disarm.colour import neutral_profile
 from transfer.disarm.residue import prove
@@ -261,6 +262,7 @@ def _targets() -> Iterable[Target]:
         parse=_file(lambda path: load_settings(path.parent), "transfer.toml"),
         errors=(Misuse,),
     )
+    yield from graph_targets()
     for name, form_of_log in FORMATS.items():
         yield Target(
             name=f"log {name}",
