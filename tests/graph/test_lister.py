@@ -7,6 +7,7 @@ import pytest
 from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import application, group, person
+from tests.graph.test_session_limits import walk
 from transfer.graph.faults import Changed, Conflict, Denied, Gone, GraphFault, NotThere
 from transfer.graph.feed import Resync
 from transfer.graph.lister import Lister
@@ -156,3 +157,13 @@ def test_nothing_of_all_this_reads_a_byte(guard: Lister, release: Drive, emulato
     guard.permissions(item.id)
     assert lister.downloaded == 0
     assert emulator.world.counted("content_bytes") + emulator.world.counted("content_requests") == 0
+
+
+def test_nothing_that_it_is_made_of_leads_to_content(guard: Lister) -> None:
+    words = ("download", "content", "thumbnail", "preview", "copy", "stream", "versions", "open", "readinto")
+    reached = list(walk(guard))
+    assert len(reached) > 50
+    for path, thing in reached:
+        last = path.rpartition(".")[2].lower()
+        allowed = {"downloaded", "content"} if not callable(thing) else set()
+        assert last in allowed or not any(word in last for word in words), path
