@@ -69,6 +69,21 @@ def test_old_signatures_count_as_no_scanner(strict: Place) -> None:
             assert waits_for(strict, "photo.jpg") == "scanner"
 
 
+def test_single_runs_scan_again_what_earlier_ones_could_not(strict: Place) -> None:
+    with tempfile.TemporaryDirectory(prefix="clamd-") as short:
+        folder = Path(short)
+        address = folder / "front.sock"
+        strict.set("scanner", kind='"clamd"', socket=f'"{address}"')
+        for name in ("first.jpg", "second.jpg"):
+            strict.drop(name, samples.jpeg(64, 64, comment=name))
+            strict.command("run", "--once", "--quiet")
+        assert {waits_for(strict, name) for name in ("first.jpg", "second.jpg")} == {"scanner"}
+        with running_clamd(folder / "real") as real, dated(real, address):
+            assert strict.command("run", "--once", "--quiet").code == 0
+        assert {waits_for(strict, name) for name in ("first.jpg", "second.jpg")} == {"approval"}
+        strict.verify()
+
+
 class TestLies:
     """Scanners that are no scanners, one after the other, before the same files; then a real one."""
 
