@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import httpx
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
@@ -142,6 +144,29 @@ def test_a_download_that_breaks_off_or_comes_short_is_told(
     for _ in range(2 * SWIFT.in_flight):  # what is not read to the end gives its place free too
         with reader.download(verbs.CONTENT, staging.id, item.id) as file:
             assert file.read(10) == bytes(10)
+
+
+def test_what_comes_drop_by_drop_is_given_up(
+    emulator: Emulator, staging: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = staging.by(SAM).put("photo.jpg", bytes(5_000_000))
+    with session(DownloadingSession, verbs.READER, emulator, "reader", manners=Manners(patience=0.5)) as reader:
+
+        class Drops(httpx.AsyncByteStream):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                while True:
+                    await asyncio.sleep(0.05)
+                    yield b"x"
+
+        async def drops(request: object) -> httpx.Response:
+            return httpx.Response(200, stream=Drops())
+
+        monkeypatch.setattr("transfer.graph.exchange._SLOWEST", 0.3)
+        monkeypatch.setattr(reader._exchange.transport._inner, "handle_async_request", drops)
+        with pytest.raises(Unreached, match="TimeoutError"):
+            ask(reader, staging)
+        with pytest.raises(Unreached, match="TimeoutError"), reader.download(verbs.CONTENT, staging.id, item.id) as f:
+            f.read()
 
 
 @pytest.mark.parametrize("kind", ["expired", "busy_silent", "cut_before"])

@@ -11,9 +11,10 @@ headers and body, or a GraphFault. Errors of httpx and azure end here.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from logging import CRITICAL, WARNING, getLogger
 
 import httpx
@@ -40,6 +41,7 @@ _TIMEOUT = httpx.Timeout(60.0, connect=15.0, pool=None)  # seconds of silence; t
 _HEADERS = frozenset({"if-match", "if-none-match", "deltaexcludeparent"})
 _LONGEST_ANSWER = 32 * 1024 * 1024
 _BLOCK = 1024 * 1024
+_SLOWEST = 180.0  # seconds for an answer, or for a block of a file, that comes drop by drop
 _PIECE = 128 * 1024  # bytes handed to the socket at a time
 
 # httpx writes every address into its log, and those of content are secrets; the sign-in writes what the service said of
@@ -191,8 +193,12 @@ class DownloadExchange(Exchange):
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise unreadable("is packed, although it was asked for as it is,")
             yield b""
-            async for block in response.aiter_raw(_BLOCK):
-                yield block
+            coming = response.aiter_raw(_BLOCK)
+            with suppress(StopAsyncIteration):
+                while True:
+                    async with asyncio.timeout(_SLOWEST):
+                        block = await anext(coming)
+                    yield block
 
     def _fault(self, doing: str, response: httpx.Response, body: bytes) -> GraphFault:
         """An address that was handed out and is refused or unknown has expired: the content is asked for anew."""
@@ -250,10 +256,11 @@ class _Part:
 
 async def _whole(response: httpx.Response, longest: int) -> bytes:
     body = bytearray()
-    async for block in response.aiter_bytes():
-        body += block
-        if len(body) > longest:
-            raise unreadable("does not end")
+    async with asyncio.timeout(_SLOWEST):
+        async for block in response.aiter_bytes():
+            body += block
+            if len(body) > longest:
+                raise unreadable("does not end")
     return bytes(body)
 
 
@@ -262,7 +269,7 @@ def _said(doing: str) -> Iterator[None]:
     """Turns errors of the connection into ours. Their text may hold addresses; only their kind is told."""
     try:
         yield
-    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, KiotaHTTPXError) as error:
+    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, KiotaHTTPXError, TimeoutError) as error:
         raise Unreached(
             f"OneDrive could not be reached for `{doing}`, or broke off ({type(error).__name__}).",
             code="unreachable",
