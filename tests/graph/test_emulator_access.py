@@ -265,6 +265,17 @@ def test_a_connection_is_used_again(emulator: Emulator, drive: Drive) -> None:
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
 
 
+def test_a_restart_ends_connections_and_keeps_the_ports(emulator: Emulator, drive: Drive) -> None:
+    base, parts = emulator.base_url, urlsplit(emulator.base_url)
+    with socket.create_connection((str(parts.hostname), int(parts.port or 0))) as connection:
+        connection.sendall(b"GET /v1.0/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401")
+        emulator.restart()
+        assert connection.recv(1) == b""
+    assert emulator.base_url == base
+    assert asking(emulator, "reader")("GET", f"/drives/{drive.id}/root").status_code == 200
+
+
 def test_everything_is_there_again_after_a_kill(tmp_path: Path) -> None:
     with EmulatorProcess(tmp_path / "tenant") as emulator:
         world = emulator.world

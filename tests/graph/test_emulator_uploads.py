@@ -253,6 +253,15 @@ def test_a_picture_is_changed_by_the_service_later(ask: Asking, folder: Item, dr
     assert ask.json(f"/drives/{drive.id}/items/{before['c.mp4'].id}")["size"] == 1004
 
 
+def test_only_libraries_rewrite_pictures(ask: Asking, drive: Drive, emulator: Emulator) -> None:
+    emulator.world.switch(jpeg_rewrite_after=30.0)
+    own = emulator.world.drive("own", kind="business")
+    items = [place.by(SAM).put("a.jpg", b"\xff\xd8\xff\xe0" + bytes(100)) for place in (own, drive)]
+    emulator.world.later(31)
+    ask("GET", f"/drives/{drive.id}/root")
+    assert [own.fresh(items[0]).size, drive.fresh(items[1]).size] == [104, 116]
+
+
 def wait_for(condition: Any) -> None:
     """Until it holds, for ten seconds at most."""
     import time

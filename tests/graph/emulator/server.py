@@ -7,6 +7,8 @@ answers; every request is written down and counted. Faults of the connection are
 from __future__ import annotations
 
 import contextlib
+import errno
+import random
 import socket
 import ssl
 import sys
@@ -43,7 +45,7 @@ class Servers:
     def start(self, port: int = 0, content_port: int = 0, *, base: str = "", content_base: str = "") -> None:
         """Listens. `base` and `content_base` are how clients reach it, if not by the loopback address."""
         for host, wanted, told in (("", port, base), ("content_", content_port, content_base)):
-            server = _Server(("127.0.0.1", wanted or self.database.setting(f"{host}port", 0)), _Handler)
+            server = _bound(wanted or self.database.setting(f"{host}port", 0))
             server.servers, server.host = self, "content" if host else "graph"
             if self._tls is not None:
                 server.socket = self._tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -100,6 +102,16 @@ class _Server(ThreadingHTTPServer):
         if not isinstance(sys.exc_info()[1], OSError | CutOff):
             self.servers.service.access.count("errors", 1, token="")
             super().handle_error(request, client_address)
+
+
+def _bound(port: int) -> _Server:
+    """A server on that port; for 0 on one below those that the system gives to connections, so that it stays free."""
+    while True:
+        try:
+            return _Server(("127.0.0.1", port or random.SystemRandom().randrange(20000, 32000)), _Handler)
+        except OSError as error:
+            if port or error.errno != errno.EADDRINUSE:
+                raise
 
 
 class _Handler(BaseHTTPRequestHandler):
