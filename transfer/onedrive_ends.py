@@ -19,7 +19,6 @@ from transfer.graph.verbs import READER
 from transfer.graph_settings import CredentialKind, CredentialSettings, OneDriveSettings, StagingSettings, WatchMode
 from transfer.intake.authorship import Staff
 from transfer.intake.onedrive import OneDriveSource
-from transfer.model.clock import Clock
 from transfer.model.identifiers import PersonId
 from transfer.wiring import Site
 
@@ -31,11 +30,16 @@ def build_sources(site: Site) -> list[OneDriveSource]:
     tenant = site.settings.onedrive
     if tenant is None:
         return []
+    throttles: dict[Credential, Throttle] = {}  # one for each identity: the service counts by who asks
+
+    def throttle_of(settings: CredentialSettings) -> Throttle:
+        return throttles.setdefault(credential_of(tenant, settings), Throttle(clock=site.clock, manners=_MANNERS))
+
     return [
         OneDriveSource(
             source=source.source_id,
             folder=source.onedrive.folder,
-            reader=build_reader(tenant, source.onedrive, clock=site.clock),
+            reader=build_reader(tenant, source.onedrive, throttle=throttle_of(source.onedrive.credential)),
             staff=staff_of(source.onedrive),
             db=site.db,
             poll_seconds=source.onedrive.poll_seconds,
@@ -46,12 +50,12 @@ def build_sources(site: Site) -> list[OneDriveSource]:
     ]
 
 
-def build_reader(tenant: OneDriveSettings, staging: StagingSettings, *, clock: Clock) -> Reader:
+def build_reader(tenant: OneDriveSettings, staging: StagingSettings, *, throttle: Throttle) -> Reader:
     """The client of one staging folder. Raises Misuse."""
     session = DownloadingSession(
         verbs=READER,
         credential=credential_of(tenant, staging.credential),
-        throttle=Throttle(clock=clock, manners=_MANNERS),
+        throttle=throttle,
         user_agent=user_agent(tenant.organisation),
         base_url=tenant.base_url,
     )
