@@ -69,7 +69,7 @@ class OneDriveSource:
         self._cursor = Cursor(watched=f"{reader.drive}/{folder}")
         self._asked_at: float | None = None
         self._trouble: str | None = None  # a sentence
-        self._writers: dict[str, tuple[Actors, Actors]] = {}  # of what is just being admitted
+        self._judged: dict[str, DriveItem] = {}  # what is just being admitted, as it was when its origin was asked for
         self._differed: dict[tuple[object, ...], int] = {}
 
     @property
@@ -101,8 +101,8 @@ class OneDriveSource:
         if node is None or item is None:
             return None
         now = self._still(node, item)
-        judged = self._writers.pop(item.id, None)
-        if now is None or (judged is not None and judged != (item.created_by, item.modified_by)):
+        judged = self._judged.pop(item.id, None)
+        if now is None or (judged is not None and _writers(judged) != _writers(item)):
             return None
         return self._known().arrival(path, now)
 
@@ -127,7 +127,8 @@ class OneDriveSource:
         Raises Unavailable if it is no longer that, Refusal (malware) if the service holds it back. Reading raises
         Unavailable if it breaks off or differs, Refusal (not-as-reported) if it differed the last time too.
         """
-        item = self._the_same(arrival)
+        judged = self._judged.get(arrival.version.item) if arrival.version is not None else None
+        item = self._the_same(arrival, judged)
         if arrival.kind is not Kind.FILE:
             raise _no_longer()
         with ExitStack() as stack:
@@ -157,23 +158,24 @@ class OneDriveSource:
 
     def _who(self, item: DriveItem) -> Origin:
         origin = origin_of(item, self._reader.versions(item.id), self._staff)
-        if len(self._writers) > _MOST_REMEMBERED:
-            self._writers.clear()
-        self._writers[item.id] = (item.created_by, item.modified_by)
+        if len(self._judged) > _MOST_REMEMBERED:
+            self._judged.clear()
+        self._judged[item.id] = item
         return origin
 
     def _maker(self, item: DriveItem) -> PersonId:
         who = self._staff.who(item.created_by)
         return NOBODY if isinstance(who, Seen) else who
 
-    def _the_same(self, arrival: Arrival) -> DriveItem:
-        """The item, if it is still this version of it. Raises Unavailable."""
+    def _the_same(self, arrival: Arrival, item: DriveItem | None = None) -> DriveItem:
+        """The item, asked for unless it is given, if it is still this version of it. Raises Unavailable."""
         version = arrival.version
         node = None
         if version is not None and version.drive == self._reader.drive and arrival.source == self._id:
             with self._lock:
                 node = self._known().node(arrival.path)
-        item = None if node is None or version is None or node.id != version.item else self._reader.item(node.id)
+        if node is not None and version is not None and node.id == version.item:
+            item = item or self._reader.item(node.id)
         now = None if node is None or item is None else self._still(node, item)
         if item is None or now is None or self._known().arrival(arrival.path, now).identity != arrival.identity:
             raise _no_longer()
@@ -270,6 +272,10 @@ class OneDriveRetirer:
     def retire(self, _arrival: Arrival) -> bool:
         """False: it stays, and that is remembered. It is the same item for ever, so it is not taken up again."""
         return False
+
+
+def _writers(item: DriveItem) -> tuple[Actors, Actors]:
+    return item.created_by, item.modified_by
 
 
 def _no_longer() -> Unavailable:
