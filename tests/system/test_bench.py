@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+
+from tests.clamd import running_clamd
 
 TOP = Path(__file__).resolve().parents[2]
 FORM = Draft202012Validator(json.loads((TOP / "scripts" / "benchmarks" / "bench.schema.json").read_text()))
@@ -52,14 +56,21 @@ def test_quick_measures_write_what_the_format_says(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json"], "it clears up"
 
 
+def _clamd(folder: str) -> AbstractContextManager[Path]:
+    return running_clamd(Path(folder), stream_max=50_000_000)  # more than the film has
+
+
 def test_what_each_station_costs(tmp_path: Path) -> None:
-    done, found = bench(tmp_path, *SMALL, "--only", "stations")
+    with tempfile.TemporaryDirectory(prefix="clamd-") as folder, _clamd(folder) as clamd:
+        done, found = bench(tmp_path, *SMALL, "--only", "stations", "--clamd", str(clamd))
     assert done.returncode == 0, done.stderr
     FORM.validate(found)
     kinds = {measure["name"].removeprefix("stations-"): measure for measure in found["measures"]}
     assert list(kinds) == ["jpeg", "png", "mp4", "caption"]
     everywhere = {
         "admit",
+        "clamd",
+        "clamd itself",
         "sniff",
         "rebuild",
         "residue proof",
@@ -73,6 +84,7 @@ def test_what_each_station_costs(tmp_path: Path) -> None:
     for kind, measure in kinds.items():
         stations = measure["details"]["stations"]
         passed = everywhere | (seen if kind != "caption" else {"decode, probe", "markings, personal data"})
+        assert measure["details"]["clamd"]
         idle = sorted(name for name in passed if not stations[name]["ms"])
         assert not idle, f"{kind}: no time was measured at {idle}"
         assert sum(station["ms"] for station in stations.values()) == pytest.approx(measure["ours"]["value"], abs=0.01)
