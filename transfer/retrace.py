@@ -7,6 +7,7 @@ the log has it (it holds no names), and items that go no further than what was d
     withdrawn after the backup   is taken back
     refused after the backup     is refused
     anything else happened       an approval from before counts no longer; somebody looks and signs again
+    released after the backup    the same, and what it looks like is known as released: its copies are returns
 
 Nothing here gives anybody a right: every signature is checked again whenever it matters (`approvals.authority`).
 """
@@ -38,10 +39,12 @@ from transfer.model.chronicle import refused_event
 from transfer.model.clock import parse_time
 from transfer.model.events import EntryRef, Event, EventName
 from transfer.model.identifiers import CampaignId, DeviceId, ItemId, PersonId, Sha256
+from transfer.model.media import Family
 from transfer.model.states import Held, State
 from transfer.store.adoption import POLICY, SETTINGS, was_adopted
 from transfer.store.database import WriteTx
 from transfer.store.directory import CampaignRow, DeviceRow, PersonRow
+from transfer.store.fingerprints import Fingerprints
 from transfer.wiring import Site
 
 _REFUSED_LATER = "the log has a refusal of it that is newer than the backup."
@@ -73,6 +76,7 @@ class Retrace:
     site: Site
     erased: dict[PersonId, tuple[EntryRef, datetime]] = field(default_factory=dict, init=False)
     _last: dict[ItemId, str] = field(default_factory=dict, init=False)
+    _released: set[ItemId] = field(default_factory=set, init=False)
     _stopped: dict[ItemId, tuple[Statement, Sha256]] = field(default_factory=dict, init=False)
 
     def feed(self, index: int, data: bytes) -> None:
@@ -96,6 +100,8 @@ class Retrace:
             taking(leaf, facts, entry)
         if leaf.get("item") is not None:
             self._last[ItemId(leaf["item"])] = leaf["event"]
+            if leaf["event"] == EventName.FILE_RELEASED.value:
+                self._released.add(ItemId(leaf["item"]))
 
     def finish(self) -> Retraced:
         """Puts the items right."""
@@ -107,9 +113,17 @@ class Retrace:
             except NotSo:
                 unknown.append((item, event))
             else:
+                if item in self._released:
+                    self._remember(item)
                 changed += [item] if self._put_right(item, state) else []
         erased = tuple((person, entry, at) for person, (entry, at) in self.erased.items())
         return Retraced(unknown=tuple(unknown), changed=tuple(changed), erased=erased)
+
+    def _remember(self, item: ItemId) -> None:
+        """What it looks like was released, whatever becomes of the item here: a copy that comes back is known (G5)."""
+        held = self.site.register.load(self.tx, item)
+        if isinstance(held, Held) and held.rebuilt.clean.format.family is not Family.TEXT:
+            Fingerprints().released(self.tx, item, held.rebuilt.examined.fingerprints)
 
     def _statement(self, note: str, entry: EntryRef) -> None:
         statement, sha256 = read_unverified(note), statement_sha256(note)

@@ -154,6 +154,27 @@ def test_what_was_released_without_being_looked_at_is_looked_at_later(room: Room
     assert differing_bits(after_[0][1], before[0][1]) <= 6  # the clean copy was encoded once more
 
 
+def test_what_was_released_after_a_backup_is_known_after_its_restore(tmp_path: Path) -> None:
+    """The backup has the picture as it waited; only the log knows that it was released."""
+    room, again = Room(tmp_path / "w"), Room(tmp_path / "again")
+    assert call("init", room.root, "--demo").code == 0
+    (room.root / "staging" / "open-day" / "first.jpg").write_bytes(jpeg(scene(1)))
+    room.gateway()
+    room.must("backup", tmp_path / "backup")
+    room.must("approve", room.items()["first.jpg"].item, *WORDS, "--key", room.key)
+    room.gateway()
+    assert room.state("first.jpg") is State.RELEASED
+    assert call("restore", tmp_path / "backup", "--to", again.root).code == 0
+    again.must("audit", "adopt", "--log", room.root / "log")
+    staging = again.root / "staging" / "open-day"
+    staging.mkdir(parents=True, exist_ok=True)
+    (staging / "copy.jpg").write_bytes(jpeg(watermarked(scene(1)), 50))
+    (staging / "other.jpg").write_bytes(jpeg(scene(2)))
+    again.gateway()
+    waits = {name: row.waiting_for for name, row in again.items().items()}
+    assert (waits["copy.jpg"], waits["other.jpg"]) == (WaitingFor.REVIEW, WaitingFor.APPROVAL)
+
+
 def test_who_asks_before_dropping_is_told_the_same(after: Room, tmp_path: Path) -> None:
     for name, picture in (("saved.jpg", watermarked(scene(1))), ("new.jpg", scene(3))):
         (tmp_path / name).write_bytes(jpeg(picture, 70))
