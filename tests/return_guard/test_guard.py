@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.release.rig import DEVICE, Guard, Side, eventually, guarded, item_id, sha256_of
-from tests.return_guard.test_perimeter import plant
+from tests.return_guard.test_perimeter import LOCAL_KINDS, plant
 from tests.store.disks import small_disk
 from transfer.errors import Unavailable
 from transfer.model.states import Kind
@@ -39,7 +39,7 @@ def facts(leaf: dict[str, Any]) -> dict[str, Any]:
     return dict(leaf["facts"])
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", LOCAL_KINDS)
 def test_a_planted_thing_is_aside_within_a_second_and_in_the_log(
     watched: tuple[Side, Guard], kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
