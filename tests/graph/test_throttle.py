@@ -54,7 +54,7 @@ def test_retry_after_stops_every_request_of_the_identity(
     emulator: Emulator, staging: Drive, reader: DownloadingSession
 ) -> None:
     ask(reader, staging)
-    emulator.world.fault("throttle", retry_after=2)
+    emulator.world.fault("throttle", retry_after=3)
     with ThreadPoolExecutor(6) as threads:
         first = threads.submit(ask, reader, staging)
         while not emulator.world.faults_met():
@@ -65,11 +65,11 @@ def test_retry_after_stops_every_request_of_the_identity(
         time.sleep(0.3)
         waiting = reader.waiting()
         assert waiting is not None
-        assert timedelta(0) < waiting.until - SystemClock().now() <= timedelta(seconds=2)
+        assert timedelta(0) < waiting.until - SystemClock().now() <= timedelta(seconds=3)
         assert "slow down" in waiting.why
         assert reader.requests == 2
         assert [future.result() for future in (first, *others)] == [200] * 6
-    assert time.monotonic() - answered >= 1.9
+    assert time.monotonic() - answered >= 2.9
     assert reader.waiting() is None
     assert emulator.world.counted("impatient") == 0
 
@@ -200,21 +200,23 @@ def test_the_budget_is_not_overdrawn(emulator: Emulator, staging: Drive) -> None
         DownloadingSession, verbs.READER, emulator, "reader", manners=Manners(in_flight=4, patience=300)
     ) as reader:
         item = staging.by(SAM).put("photo.jpg", b"photo")
-        stop = time.monotonic() + 4
+        stop = threading.Event()
         with ThreadPoolExecutor(8) as threads:
 
             def asks() -> None:
-                while time.monotonic() < stop:
+                while not stop.is_set():
                     reader.ask(verbs.ITEM, staging.id, item.id)
 
             running = [threads.submit(asks) for _ in range(8)]
-            time.sleep(2)
-            waiting = reader.waiting()
+            patience = time.monotonic() + 60
+            while (waiting := reader.waiting()) is None and time.monotonic() < patience:
+                time.sleep(0.01)
+            time.sleep(0.5)
             asked = reader.requests
+            stop.set()
             reader.close()  # nobody waits for the rest of the minute
-            for future in running:
-                with pytest.raises(Unreached, match="closed"):
-                    future.result(timeout=20)
+            ends = [future.exception(timeout=20) for future in running]
+    assert any(isinstance(end, Unreached) for end in ends)
     assert waiting is not None
     assert asked <= 62
     assert emulator.world.counted("throttled") == 0
