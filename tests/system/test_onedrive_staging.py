@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests import samples
+from tests.graph.emulator.identities import application
 from tests.system.drives import FOLDER, IPAD, SAM, Tenant, tenant
 from tests.system.mixture import mixture
-from tests.system.place import Place, end_family, running, start, stop, wait_for
+from tests.system.place import Place, end_family, running, wait_for
 
 
 @pytest.fixture
@@ -46,3 +47,100 @@ def test_what_is_dropped_in_onedrive_is_released_in_the_folder(site: Tenant) -> 
     place.verify()
     shown = place.must("show", row.item).out + place.must("status", "--all").out
     assert "photo.jpg" in shown
+
+
+def test_nothing_is_lost_or_doubled_while_one_request_in_twenty_fails(site: Tenant) -> None:
+    place, files = site.place, mixture(40)
+    site.configure()
+    site.world.switch(delta_duplicates=0.2, delta_shuffle=True, page_size=10)
+    site.world.random_faults(0.05, seed=4)
+    for dropped in files[:20]:
+        site.drop(dropped.name, dropped.content, post=dropped.post)
+    with running(place) as first:
+        wait_for(lambda: len(place.rows()) >= 8, 90, "the first files")
+        end_family(first.process.pid)
+        first.process.wait()
+        first.ended = True
+    for dropped in files[20:]:
+        site.drop(dropped.name, dropped.content, post=dropped.post)
+    with running(place):
+        wait_for(lambda: len(place.rows()) == len(files), 300, "all files")
+        good = sum(dropped.good for dropped in files)
+        wait_for(lambda: place.approve_all() + place.counts().get("released", 0) >= good, 120, "all verdicts")
+        wait_for(lambda: place.counts().get("released") == good, 60, "all releases")
+        assert set(place.counts()) <= {"released", "refused", "held"}
+    assert sum(site.world.faults_met().values()) >= 5, "the faults were there"
+    assert Counter(row.name.text for row in place.rows()).most_common(1)[0][1] == 1
+    entered = Counter(entry["item"] for event in ("file.spooled", "file.refused") for entry in place.entries(event))
+    assert len(entered) == len(files)
+    place.check_release()
+    place.verify()
+
+
+def test_the_device_s_file_is_refused_logged_without_names_and_never_released(site: Tenant) -> None:
+    place = site.place
+    site.configure()
+    site.drive.by(IPAD).put(f"{FOLDER}/open-day/back.jpg", samples.jpeg(64, 48))
+    with running(place):
+        wait_for(lambda: states(place).get("back.jpg") == "refused", 40, "the refusal")
+        (entry,) = place.entries("file.refused")
+        rules = {reason["rule"] for reason in entry["facts"]["reasons"]}
+        assert "not-from-the-device" in rules
+        assert {"written-by-device"} <= {finding["code"] for finding in entry["facts"]["findings"]}
+        for private in (str(IPAD.email), str(IPAD.id), str(SAM.id), "back.jpg"):
+            assert private not in str(entry)
+        row = place.by_name("back.jpg")
+        assert "device's own account" in " ".join(place.must("show", row.item).out.split())
+        notes = [path.read_text() for path in place.workspace.feedback.rglob("*") if path.is_file()]
+        assert any("device's own account" in " ".join(note.split()) for note in notes)
+    place.verify()
+
+
+def test_a_refused_right_is_waited_for_and_told_in_status(site: Tenant) -> None:
+    place = site.place
+    site.configure(token="nobody")
+    with running(place) as gateway:
+        wait_for(lambda: "source «staff» waits" in place.must("status").out, 60, "the wait in status")
+        assert "waiting" in gateway.complained()
+        site.world.allow(site.world.sign_in("nobody", application("late")), "read", site.drive)
+        site.drop("photo.jpg", samples.jpeg(64, 48))
+        wait_for(lambda: states(place).get("photo.jpg") == "held", 60, "the verdict")
+        wait_for(lambda: "source «staff» waits" not in place.must("status").out, 10, "the end of the wait")
+
+
+def onedrive_checks(place: Place) -> list[tuple[str, str]]:
+    return [
+        (check["status"], check["sentence"])
+        for check in place.command("doctor", "--json").json["checks"]
+        if check["name"] == "onedrive"
+    ]
+
+
+def test_doctor_tries_the_rights_of_the_reader_without_leaving_a_trace(site: Tenant) -> None:
+    place = site.place
+    assert onedrive_checks(place) == []
+    site.configure()
+    before = site.drive.names(FOLDER)
+    assert [status for status, _ in onedrive_checks(place)] == ["ok", "ok"]
+    site.world.allow("reader", "write", site.drive)
+    standing = onedrive_checks(place)
+    assert [status for status, _ in standing] == ["ok", "misconfigured"]
+    assert "can also write" in standing[1][1]
+    assert site.drive.names(FOLDER) == before
+    settings = place.workspace.settings_file
+    settings.write_text(settings.read_text().replace('token = "reader"', 'token = "nobody"'))
+    assert [status for status, _ in onedrive_checks(place)] == ["unavailable", "unavailable"]
+
+
+@pytest.mark.slow
+def test_ten_thousand_old_items_do_not_delay_the_first_decision(site: Tenant) -> None:
+    place = site.place
+    old = site.drive.by(SAM)
+    with site.world.together():
+        for number in range(10_000):
+            old.put(f"{FOLDER}/open-day/old-{number % 100}/{number}.txt", b"An old caption.")
+    site.configure(settle=0.5)
+    with running(place):
+        site.drop("photo.jpg", samples.jpeg(640, 480))
+        took = wait_for(lambda: place.counts().keys() & {"held", "refused"}, 60, "the first decision")
+    assert took < 10 + 0.5

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from transfer.checkup import guard_user, pictures, records, surroundings
+from transfer.checkup import drives, guard_user, pictures, records, surroundings
 from transfer.checkup.check import Check, fault
 from transfer.errors import TransferError
 from transfer.wiring import Site, open_site
@@ -19,6 +19,7 @@ _CHECKS: Mapping[str, Callable[[Site], Iterator[Check]]] = {
     "scanner": surroundings.check_scanner,
     "folders": surroundings.check_folders,
     "guard": guard_user.check_guard_user,
+    "onedrive": drives.check_drives,
     "pictures": pictures.check_pictures,
     "disk": surroundings.check_disk,
     "clock": surroundings.check_clock,

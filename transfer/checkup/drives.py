@@ -1,0 +1,91 @@
+"""Has the identity that reads a staging folder in OneDrive the rights it needs, and none that it must not have?
+
+What enters: an opened workspace. What leaves: checks, made by trying: what should work, and what must be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from transfer.approvals.people import listing
+from transfer.approvals.statement import Role
+from transfer.checkup.check import Check, Standing, fault
+from transfer.errors import TransferError
+from transfer.graph.pace import Manners
+from transfer.settings import SourceSettings
+from transfer.wiring import Site
+
+if TYPE_CHECKING:
+    from transfer.graph_settings import OneDriveSettings, StagingSettings
+
+_NAME = "onedrive"
+_MANNERS = Manners(patience=15.0)  # somebody waits for the answer
+
+
+def check_drives(site: Site) -> Iterator[Check]:
+    """Nothing where no source is in OneDrive."""
+    tenant = site.settings.onedrive
+    for source in site.settings.sources:
+        if tenant is None or source.onedrive is None:
+            continue
+        yield from _people(site, source)
+        for tries in (_reads, _writes):
+            try:
+                yield tries(site, tenant, source.id, source.onedrive)
+            except TransferError as error:
+                yield fault(_NAME, error)
+
+
+def _reads(site: Site, tenant: OneDriveSettings, source: str, staging: StagingSettings) -> Check:
+    """Its folder is there, and its changes are told."""
+    from transfer.graph.records import ItemKind
+    from transfer.graph.throttle import Throttle
+    from transfer.onedrive_ends import build_reader
+
+    with closing(build_reader(tenant, staging, throttle=Throttle(clock=site.clock, manners=_MANNERS))) as reader:
+        item = reader.item(staging.folder)
+        if item is None or item.kind not in {ItemKind.FOLDER, ItemKind.ROOT}:
+            return Check(
+                name=_NAME,
+                standing=Standing.MISCONFIGURED,
+                sentence=f"The source «{source}» names no folder of the drive.",
+                advice="`folder` is the id of the staging folder, `drive` that of its drive (docs/onedrive.md).",
+            )
+        reader.changes(None)
+    sentence = f"The staging folder of «{source}» can be read, and tells of its changes."
+    return Check(name=_NAME, standing=Standing.OK, sentence=sentence)
+
+
+def _writes(site: Site, tenant: OneDriveSettings, source: str, staging: StagingSettings) -> Check:
+    """Nothing can be put there with the reader's identity."""
+    from transfer.graph.prober import may_write
+    from transfer.graph.throttle import Throttle
+    from transfer.onedrive_ends import build_prober
+
+    with build_prober(tenant, staging, throttle=Throttle(clock=site.clock, manners=_MANNERS)) as session:
+        wrong = may_write(session, drive=staging.drive, folder=staging.folder)
+    if wrong:
+        return Check(
+            name=_NAME,
+            standing=Standing.MISCONFIGURED,
+            sentence=f"The identity that reads «{source}» can also write there.",
+            advice="It needs the role `read` on the staging site and no other; take the grant back (docs/onedrive.md).",
+        )
+    return Check(name=_NAME, standing=Standing.OK, sentence=f"The identity that reads «{source}» may not write there.")
+
+
+def _people(site: Site, source: SourceSettings) -> Iterator[Check]:
+    """Everybody on the list of staff is a submitter here."""
+    with site.db.read() as tx:
+        people = listing(tx, desk=site.desk)
+    known = {each.person for each in people if Role.SUBMITTER.value in each.roles and not each.disabled}
+    strangers = source.submitters - known
+    if strangers:
+        yield Check(
+            name=_NAME,
+            standing=Standing.MISCONFIGURED,
+            sentence=f"{len(strangers)} on the list of staff of «{source.id}» is no submitter here.",
+            advice="`transfer people list` shows the pseudonyms; `transfer people add` enrols somebody.",
+        )
