@@ -90,6 +90,7 @@ def make_backup(
         "files": report.files,
         "bytes": report.size,
         "keys": report.keys,
+        "log_key": report.keys and not apart,
         "damaged": len(report.damaged),
     }
     # A crash here: the backup is complete and has no entry; whoever restores it is told its time all the same.

@@ -220,7 +220,7 @@ EXPECTED: dict[EventName, set[str]] = {
     EventName.STATEMENT_ACCEPTED: {"kind", "statement", "statement_sha256"},
     EventName.RETURN_REFUSED: {"kind"},
     EventName.RELEASE_REMOVED: {"number"},
-    EventName.BACKUP_MADE: {"made_at", "files", "bytes", "keys", "damaged"},
+    EventName.BACKUP_MADE: {"made_at", "files", "bytes", "keys", "log_key", "damaged"},
     EventName.BACKUP_RESTORED: {"entries", "taken_over"},
     EventName.VERIFY_FAILED: {"kind", "place", "found_by"},
 }

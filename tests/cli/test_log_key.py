@@ -191,6 +191,9 @@ def test_no_backup_has_it(room: Room, tmp_path: Path) -> None:
     told = room.must("backup", tmp_path / "more", "--json").json
     fits("backup", told)
     assert told["log_key"] == str(key_of(room))
+    made = room.must("audit", "show", "--event", "backup.made", "--json").json["entries"]
+    assert [(entry["facts"]["keys"], entry["facts"]["log_key"]) for entry in made] == [(True, False)] * 2
+    assert "without the log's key, which is kept elsewhere" in " ".join(room.must("audit", "show").out.split())
 
 
 def test_a_rotation_with_a_key_of_the_operator(room: Room) -> None:

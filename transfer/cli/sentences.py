@@ -208,8 +208,12 @@ def _exported(told: Telling) -> str:
 
 
 def _backed_up(told: Telling) -> str:
-    size = told.facts.get("bytes")
-    return f"Backup complete: {told.get('files')} files, {readable_size(size) if isinstance(size, int) else '?'}."
+    size, keys = told.facts.get("bytes"), ""
+    if told.facts.get("keys") is False:
+        keys = ", without keys"
+    elif told.facts.get("log_key") is False:
+        keys = ", without the log's key, which is kept elsewhere"
+    return f"Backup complete: {told.get('files')} files, {readable_size(size) if isinstance(size, int) else '?'}{keys}."
 
 
 def _went_on(told: Telling) -> str:

@@ -37,12 +37,18 @@ from tests.corpus.build.parts import (
 GIF_PLACE = b"\x2c" + struct.pack("<HHHHB", 0, 0, 4_000, 4_000, 0)  # of a picture
 
 
-def zeros(megabytes: int) -> bytes:
-    """A deflate stream of zero bytes, a thousandth of their number long."""
+def zeros(megabytes: int, more: int = 0) -> bytes:
+    """A deflate stream of so many MiB of zero bytes, and so many bytes more, a thousandth of their number long."""
     pack, out = zlib.compressobj(9), bytearray()
     for _ in range(megabytes):
         out += pack.compress(bytes(1 << 20))
-    return bytes(out + pack.flush())
+    return bytes(out + pack.compress(bytes(more)) + pack.flush())
+
+
+def _filled_with_zeros(width: int = 10_000, height: int = 9_000) -> bytes:
+    """A black picture, with exactly the bytes that it needs."""
+    lines = zeros(*divmod(height * (1 + 3 * width), 1 << 20))
+    return PNG_START + header(width, height) + chunk(b"IDAT", lines) + chunk(b"IEND")
 
 
 def _claiming_jpeg() -> bytes:
@@ -150,7 +156,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "fifty-thousand.png": lambda: samples.png_claiming(50_000, 50_000),
     "four-thousand-million.png": lambda: samples.png_claiming(0x7FFFFFFF, 0x7FFFFFFF),
     "just-too-wide.png": lambda: samples.png_claiming(16_385, 1),
-    "filled-with-zeros.png": lambda: PNG_START + header(10_000, 9_000) + chunk(b"IDAT", zeros(258)) + chunk(b"IEND"),
+    "filled-with-zeros.png": _filled_with_zeros,
     "claims.jpg": _claiming_jpeg,
     "claims.gif": lambda: gif(gif_frame(), width=65_535, height=65_535),
     "many-frames.gif": lambda: gif(gif_frame(1, 1) * 50_000),
