@@ -52,6 +52,9 @@ TRICKS = (
     f"{GRAPH}/drives/{DRIVE}/root:/a.jpg:/content",
     f"{GRAPH}/drives/{DRIVE}/root/content",
     f"{GRAPH}/drives/{DRIVE}/items('{ITEM}')/content",
+    f"{GRAPH}/drives('{DRIVE}')/items('{ITEM}')/content",
+    f"{GRAPH}/drives('{DRIVE}')/items('{ITEM}/content')/permissions",
+    f"{GRAPH}/drives('x')/items('y')/content?x=('{DRIVE}')/items('{ITEM}')/permissions",
     f"{GRAPH}/drives/{DRIVE}/root/delta(token='/../../content')",
     f"{GRAPH}/me/drive/items/{ITEM}/content",
     f"{GRAPH}/shares/u!aHR0cHM6/driveItem/content",
@@ -192,6 +195,8 @@ def test_each_verb_belongs_to_its_lists_only(verb: verbs.Verb) -> None:
         f"/drives/{DRIVE}/items/{FOLDER}/microsoft.graph.delta(token='x')",
         f"/drives/{DRIVE}/items/{FOLDER}/delta?$skiptoken=x&$top=200",
         f"/drives/{DRIVE}/items/{ITEM}/permissions?$skiptoken=x",
+        f"/drives('{DRIVE}')/items('{ITEM}')/permissions?$skiptoken=x",
+        f"/drives('b%21{DRIVE[2:]}')/items('{FOLDER}')/delta?token=x",
     ],
 )
 def test_links_of_the_service_pass_where_their_verb_does(link: str) -> None:

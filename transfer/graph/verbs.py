@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Ids as the service makes them; no dot, slash, colon or percent sign, so that none can change what a path means.
 _ID = r"[A-Za-z0-9!_-]{1,200}"
+# Links of the service may write an id as `('id')`; what is built here never does.
+_KEY = rf"(?:/{_ID}|\('{_ID}'\))"
 # A name in a path: what a drive allows, and no percent sign that a second decoding would turn into something else.
 _NAME = r'(?!\.{1,2}:)(?:(?!%[0-9A-Fa-f]{2})[^/\\:*?"<>|\x00-\x1f\x7f]){1,255}'
 _DELTA = r"(?:microsoft\.graph\.)?delta(?:\((?:token='?[A-Za-z0-9_+=.;,!~-]*'?)?\))?"
@@ -94,7 +96,7 @@ _SELECTED = frozenset({"$select"})
 DELTA = Verb(
     name="delta",
     method="GET",
-    path=_path(rf"/drives/{_ID}/(?:items/{_ID}|root)/{_DELTA}"),
+    path=_path(rf"/drives{_KEY}/(?:items{_KEY}|root)/{_DELTA}"),
     cost=2,
     build=lambda client, drive, folder: _select(
         _item(client, drive, folder).delta.to_get_request_information(), ITEM_FIELDS
@@ -126,7 +128,7 @@ NAMED_ITEM = Verb(
 VERSIONS = Verb(
     name="versions",
     method="GET",
-    path=_path(rf"/drives/{_ID}/items/{_ID}/versions"),
+    path=_path(rf"/drives{_KEY}/items{_KEY}/versions"),
     cost=2,
     build=lambda client, drive, item: _select(
         _item(client, drive, item).versions.to_get_request_information(), VERSION_FIELDS
@@ -176,7 +178,7 @@ DELETE = Verb(
 PERMISSIONS = Verb(
     name="permissions",
     method="GET",
-    path=_path(rf"/drives/{_ID}/items/{_ID}/permissions"),
+    path=_path(rf"/drives{_KEY}/items{_KEY}/permissions"),
     cost=5,
     build=lambda client, drive, item: _item(client, drive, item).permissions.to_get_request_information(),
     linked=True,
@@ -184,7 +186,7 @@ PERMISSIONS = Verb(
 MEMBERS = Verb(
     name="members",
     method="GET",
-    path=_path(rf"/groups/{_ID}/transitiveMembers"),
+    path=_path(rf"/groups{_KEY}/transitiveMembers"),
     cost=2,
     build=lambda client, group: _select(
         client.groups.by_group_id(group).transitive_members.to_get_request_information(), MEMBER_FIELDS
