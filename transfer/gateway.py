@@ -119,8 +119,7 @@ class Gateway:
         ready()
         seen = 0
         while not self.condition.stopping.wait(0.2):
-            version = self.line.db.data_version()
-            if version != seen:
+            if (version := self.line.db.data_version()) != seen:
                 seen = version
                 for name in ("departures", "notices"):
                     loops[name].wake()
