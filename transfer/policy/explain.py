@@ -154,7 +154,8 @@ def _next_steps(story: Story, told: Sequence[Reason]) -> list[str]:
         case State.HELD:
             return advice or ["Nothing. It goes on by itself."]
         case State.RELEASED:
-            return ["Nothing. It can now be posted from the device. The original leaves your folder by itself."]
+            stays = "The original leaves your folder by itself; in OneDrive it stays until you remove it."
+            return [f"Nothing. It can now be posted from the device. {stays}"]
         case State.WITHDRAWN:
             return ["If it was already posted, delete the post. A changed file can be dropped again."]
         case State.EXPIRED:
