@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -303,3 +305,61 @@ def test_a_release_folder_in_onedrive_is_refused_until_it_has_a_guard(tmp_path: 
     assert "line 11" in said
     assert "has no return guard in this version, and nothing is released without one" in said
     assert "use a folder on this machine" in said
+
+
+DRIVE = f"""
+[onedrive]
+tenant = "university.example"
+
+[[source]]
+id = "staff"
+[source.onedrive]
+drive = "b!CM3ky53sGlRL6NcvqIj0D24ijsWfVprruRBhLfCnoXg"
+folder = "01RYCE474DLBGJ7I55OBXOMH5RTIYW2FFF"
+device_accounts = ["iPad@university.example"]
+[source.onedrive.credential]
+kind = "certificate"
+client = "11111111-1111-1111-1111-111111111111"
+certificate = "/etc/oneway-transfer/reader.pem"
+[source.onedrive.staff]
+"22222222-2222-2222-2222-222222222222" = "{SAM}"
+"""
+
+
+def test_a_source_in_onedrive_stands_beside_a_folder(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, WHOLE + DRIVE))
+    folder, drive = settings.sources
+    assert settings.folder_sources == (folder,)
+    assert drive.onedrive is not None
+    assert drive.submitters == {SAM} == folder.submitters
+    assert (drive.onedrive.poll_seconds, drive.onedrive.settle_seconds) == (15, 30)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[onedrive]\ntenant = \"university.example\"\n", "", "the table [onedrive] with the tenant is missing"),
+        ('[source.onedrive]\n', 'path = "x"\n[source.onedrive]\n', "has no `path` and no `submitter`"),
+        ('[source.onedrive]\n', 'kind = "folder"\n[source.onedrive]\n', "says otherwise"),
+        (f'"{SAM}"\n', '"sam"\n', "a pseudonym is u_"),
+        (f'222" = "{SAM}"\n', f'222" = "{SAM}"\n"ipad@UNIVERSITY.example" = "{SAM}"\n', "nothing comes back from it"),
+        (f'222" = "{SAM}"\n', f'222" = "{SAM}"\n"A@x" = "{SAM}"\n"a@x" = "u_{"2" * 32}"\n', "stands for two people"),
+        ('certificate = "/etc/', 'certificate = "etc/', "is an absolute path"),
+        ('client = "11111111-1111-1111-1111-111111111111"\n', "", "needs `client`"),
+        ('kind = "certificate"', 'kind = "certifcate"', "did you mean 'certificate'"),
+        ('drive = "b!CM', 'drive = "../b!CM', "drive"),
+        ('device_accounts', 'device_account', "device_accounts"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_source_in_onedrive_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = (WHOLE + DRIVE).rpartition(old) if old in DRIVE else None
+    assert text is not None
+    with pytest.raises(Misuse) as refused:
+        load_settings(written(tmp_path, text[0] + new + text[2]))
+    assert said in str(refused.value)
+
+
+def test_without_onedrive_nothing_of_it_is_loaded() -> None:
+    program = "import sys, transfer.assembly; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"httpx", "msgraph", "msgraph_core", "kiota_abstractions", "kiota_http", "azure"} & set(loaded)
