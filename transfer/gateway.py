@@ -29,7 +29,7 @@ from transfer.departures import Departures
 from transfer.drive_watch import DriveWatch
 from transfer.errors import NotSo, Tampered, Unavailable
 from transfer.footing import Footing
-from transfer.loops import Bell, Condition, Loop, alarm_of
+from transfer.loops import Bell, Condition, Loop, alarm_of, kept
 from transfer.model.events import Event, EventName, Json
 from transfer.model.findings import WaitingFor
 from transfer.model.identifiers import ItemId, Sha256
@@ -149,13 +149,13 @@ class Gateway:
         workers = [self._line_loop(number, left=missing) for number in range(self.workers)]
         for worker in workers:
             worker.start()
-        with _kept(missing):
+        with kept(missing):
             self._meet_guard()
-        with _kept(missing):
+        with kept(missing):
             self._take_what_settles()
         self._patiently(self.worklist.wait_until_idle, _A_DAY)
         for rounds in (self.departures.round, self.notices.round, self._publish, self.receipts.round):
-            with _kept(missing):
+            with kept(missing):
                 while not self.condition.stopping.is_set() and rounds():
                     pass
         self.condition.stopping.set()
@@ -186,12 +186,17 @@ class Gateway:
         until = self.monotonic() + _ROUND_SECONDS + self.arrivals.stillness
         self.watchers.tend()
         self.arrivals.rescan_now()
+        missing: list[Unavailable] = []
         while True:
-            wait = self.arrivals.round()
+            wait = _IDLE_SECONDS
+            with kept(missing):  # what one source lacks does not keep the others from settling
+                wait = self.arrivals.round()
             late = self.monotonic() > until and not self.arrivals.crowded
             if not self.arrivals.unsettled or late or self.condition.stopping.is_set():
-                return
+                break
             self.condition.stopping.wait(min(wait, _IDLE_SECONDS))
+        if missing:
+            raise missing[0]
 
     def _loops(self) -> dict[str, Loop]:
         bodies: dict[str, tuple[Callable[[], bool | float], float]] = {
@@ -289,12 +294,3 @@ class Gateway:
         except Tampered:
             if self.condition.alarm is None:  # otherwise that is what ends it, and what is told
                 raise
-
-
-@contextmanager
-def _kept(missing: list[Unavailable]) -> Iterator[None]:
-    """Collects what was unavailable, so that the other steps of one round are still tried."""
-    try:
-        yield
-    except Unavailable as error:
-        missing.append(error)

@@ -8,7 +8,8 @@ anything else a defect of ours; said, tried again a few times, then the alarm
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -135,3 +136,12 @@ def alarm_of(fault: BaseException) -> TransferError:
         return fault
     sentence = f"The post that hears the guard failed ({type(fault).__name__})."
     return TransferError(sentence, advice="Nothing is released without it.")
+
+
+@contextmanager
+def kept(missing: list[Unavailable]) -> Iterator[None]:
+    """Collects what was unavailable, so that the other steps of one round are still tried."""
+    try:
+        yield
+    except Unavailable as error:
+        missing.append(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,7 +141,24 @@ def test_ten_thousand_old_items_do_not_delay_the_first_decision(site: Tenant) ->
         for number in range(10_000):
             old.put(f"{FOLDER}/open-day/old-{number % 100}/{number}.txt", b"An old caption.")
     site.configure(settle=0.5)
+    began = time.monotonic()
     with running(place):
-        site.drop("photo.jpg", samples.jpeg(640, 480))
-        took = wait_for(lambda: place.counts().keys() & {"held", "refused"}, 60, "the first decision")
-    assert took < 10 + 0.5
+        wait_for(lambda: place.counts().keys() & {"held", "refused"}, 60, "the first decision")
+        took = time.monotonic() - began
+    print(f"first decision {took:.1f} s after the start of the process")
+    assert took < 20, "10 s on a machine with nothing else to do"
+
+
+def test_one_round_takes_what_is_there_and_says_what_could_not_be_asked(site: Tenant) -> None:
+    place = site.place
+    site.configure()
+    site.drop("drive.jpg", samples.jpeg(640, 480))
+    place.drop("disk.jpg", samples.jpeg(320, 240))
+    place.must("run", "--once")
+    assert states(place) == {"drive.jpg": "held", "disk.jpg": "held"}
+    site.world.fault("status", path="delta", status=403, code="accessDenied", times=1000)
+    place.drop("second.jpg", samples.jpeg(160, 120))
+    answer = place.command("run", "--once")
+    assert answer.code == 3
+    assert "403" in answer.err
+    assert states(place)["second.jpg"] == "held", "a drive that cannot be asked keeps nobody else waiting"
