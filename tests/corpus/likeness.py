@@ -75,4 +75,5 @@ def _film_frames(content: bytes) -> Iterator[Image.Image]:
     with av.open(io.BytesIO(content), metadata_errors="replace") as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number % 5 == 0:
-                yield frame.to_image().rotate(frame.rotation, expand=True)
+                turn = frame.rotation if frame.rotation % 90 == 0 else 0  # of no matrix FFmpeg says the least number
+                yield frame.to_image().rotate(turn, expand=True)

@@ -27,7 +27,7 @@ from transfer.inspection.exif import exif_identities
 from transfer.inspection.metadata import marking_findings, metadata_findings
 from transfer.inspection.noticed import Unfit
 from transfer.inspection.personal_data import personal_data_in, warm
-from transfer.inspection.structure import check_structure, dissect_film, dissect_picture
+from transfer.inspection.structure import check_packed, check_structure, dissect_film, dissect_picture
 from transfer.intake.place import is_leftover, place
 from transfer.model.findings import Code, Finding
 from transfer.model.identifiers import DeviceId, PersonId, Sha256, SourceId
@@ -44,6 +44,7 @@ from transfer.settings import load_settings
 from transfer.settings_text import NewSource, render_settings
 
 TOP = Path(__file__).parents[2]
+_MOST_POINTS = 1 << 22  # in earnest the policy's limits bound a picture's measures before its points are unpacked
 SMALL = 40_000  # bytes: larger files of the corpus are no seeds
 SEARCH = Search(
     marks=("strictly confidential", "top secret", "SECRET"),
@@ -78,6 +79,8 @@ def _structure(form: Format) -> Callable[[bytes], object]:
         findings = metadata_findings(found, SEARCH)
         assert all(str(value).isascii() for finding in findings for value in finding.detail.values())
         check_structure(found, LIMITS)
+        if sum(points.needs for points in found.packed) < _MOST_POINTS:
+            check_packed(found, content, LIMITS)
         return findings
 
     return parse

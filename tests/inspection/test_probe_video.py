@@ -128,3 +128,10 @@ def test_an_attached_cover_is_not_the_picture() -> None:
         for packet in cover.encode(av.VideoFrame(64, 48, "yuvj420p")):
             container.mux(packet)
     assert refused(out.getvalue(), ".mp4") is Code.NO_PICTURE_STREAM
+
+
+def test_a_film_whose_matrix_was_never_set_is_not_turned() -> None:
+    film = samples.mp4(0.2, width=64, height=48)
+    at = film.index(b"tkhd") + 44
+    facts, _ = understood(film[:at] + bytes(32) + film[at + 32 :], ".mp4")
+    assert (facts.width, facts.height) == (64, 48)

@@ -169,16 +169,21 @@ def _decode_key_frames(
         if frame.is_corrupt:
             raise Unfit(Code.UNDECODABLE, problem="a picture is damaged")
         seen.add(frame.pts)
-        turned = frame.rotation % 180 != 0
+        rotation = _quarters(frame)
+        turned = rotation % 180 != 0
         if prints is not None:
             shrunk = frame.reformat(SIDE, SIDE, "rgb24", interpolation="AREA")
             smalls.append(shrunk.to_image())  # type: ignore[no-untyped-call]  # PyAV says no types here
-            rotation = frame.rotation
         if words is not None:
             words.look(frame.to_image())  # type: ignore[no-untyped-call]  # as above
     if prints is not None:
         prints.extend(fingerprints(smalls, rotation=rotation))
     return turned
+
+
+def _quarters(frame: av.VideoFrame) -> int:
+    """By how many degrees the picture is turned when shown; 0 where the film says nothing that makes sense of it."""
+    return frame.rotation if frame.rotation % 90 == 0 else 0
 
 
 def _next_frame(container: InputContainer, picture: VideoStream) -> av.VideoFrame | None:
