@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,8 +135,17 @@ def test_a_folder_that_cannot_be_watched_says_so(place: Place) -> None:
 
 
 def test_a_throttled_reader_says_until_when(place: Place) -> None:
-    place.world.fault("throttle", path="delta", retry_after=1)
-    assert place.paths() == []
+    place.world.fault("throttle", path="delta", retry_after=2)
+    asking = threading.Thread(target=place.paths)
+    asking.start()
+    seen = None
+    while asking.is_alive() and seen is None:
+        seen = place.source.waiting()
+        time.sleep(0.01)
+    asking.join()
+    assert seen is not None
+    assert seen.until is not None
+    assert "slow down" in seen.why
     assert place.source.waiting() is None
 
 

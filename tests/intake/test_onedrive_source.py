@@ -166,7 +166,9 @@ def test_what_no_member_of_staff_wrote_is_refused(place: Place, blobs: Blobs, wh
 
 
 @pytest.mark.parametrize(
-    "who", [IPAD, [SAM, IPAD], person("Other", email=IPAD.email)], ids=["by-id", "both", "by-mail"]
+    "who",
+    [IPAD, [IPAD, application("OneDrive for iOS")], person("Other", email=IPAD.email)],
+    ids=["by-id", "with-its-application", "by-mail"],
 )
 @pytest.mark.parametrize("act", ["made", "changed"])
 def test_what_the_device_s_account_wrote_is_refused(place: Place, blobs: Blobs, who: Actor, act: str) -> None:
