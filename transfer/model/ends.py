@@ -125,8 +125,8 @@ class Sentry(Protocol):
 class Presence:
     """One thing on the device's side: fixed-shape facts, the name only as its digest.
 
-    `sha256` is None where there is nothing to hash (folder, link, FIFO, socket, device), and in a drive, where nothing is
-    read.
+    `sha256` is None where there is nothing to hash (folder, link, FIFO, socket, device), and in a drive, where
+    nothing is read.
     """
 
     name_sha256: Sha256
