@@ -1,7 +1,8 @@
 """What stands in for `az` where the commands of scripts/onedrive-setup are run: what it is told, and what it may do.
 
 As the real one it lets a signed-in person do nothing on sites; an application may, that has a permission, signs in with
-the key of the certificate it was given, and was not removed. Every call is noted.
+the key of the certificate it was given, and was not removed. What was just made is unknown when it is first asked for.
+Every call is noted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 GRAPH = "https://graph.microsoft.com/v1.0"
 SELECTED, FULL = "role-selected", "role-full"
+REFUSED = "refused"
 SITE = "university.sharepoint.com,1-1,2-2"
 DRIVE = "b!CM3ky53sGlRL6NcvqIj0D24ijsWfVprruRBhLfCnoXg"
 FOLDER = "01RYCE474DLBGJ7I55OBXOMH5RTIYW2FFF"
@@ -32,6 +34,13 @@ def public_key(kind: str, file: str) -> str:
     return subprocess.check_output(words if kind == "crt" else ["openssl", "pkey", "-pubout", "-in", file], text=True)
 
 
+def unknown_yet(state: dict, what: str) -> bool:
+    """Once for each."""
+    known = what in state["seen"]
+    state["seen"] = sorted({*state["seen"], what})
+    return not known
+
+
 def ad(state: dict, words: list[str]) -> str:
     apps, id_ = state["apps"], option(words, "--id")
     match words[:3]:
@@ -44,6 +53,8 @@ def ad(state: dict, words: list[str]) -> str:
             apps[app] = {"name": option(words, "--display-name"), "gone": False, "key": "", "roles": []}
             return app
         case ["app", "credential", "reset"]:
+            if unknown_yet(state, id_):
+                return REFUSED
             apps[id_]["key"] = public_key("crt", option(words, "--cert").removeprefix("@"))
         case ["app", "permission", "add"]:
             assert option(words, "--api-permissions") == f"{SELECTED}=Role"
@@ -65,6 +76,8 @@ def rest(state: dict, words: list[str], who: str) -> str:
         body = json.loads(option(words, "--body"))
         assert who == "person"
         assert body["resourceId"] == "graph"
+        if unknown_yet(state, body["principalId"]):
+            return REFUSED
         state["apps"][body["principalId"].removeprefix("principal-")]["roles"].append(body["appRoleId"])
         return ""
     app = state["apps"].get(who, {"gone": True, "roles": []})
@@ -84,7 +97,11 @@ def rest(state: dict, words: list[str], who: str) -> str:
 def main() -> None:
     folder = Path(os.environ["STAND_IN"])
     file, words = folder / "state.json", sys.argv[1:]
-    state = json.loads(file.read_text()) if file.exists() else {"apps": {}, "made": 0, "granted": [], "calls": []}
+    state = (
+        json.loads(file.read_text())
+        if file.exists()
+        else {"apps": {}, "made": 0, "granted": [], "calls": [], "seen": []}
+    )
     session = Path(os.environ.get("AZURE_CONFIG_DIR", folder / "person"))
     state["calls"].append(words)
     said = ""
@@ -99,6 +116,8 @@ def main() -> None:
     elif words[0] == "rest":
         said = rest(state, words, (session / "who").read_text())
     file.write_text(json.dumps(state))
+    if said == REFUSED:
+        refuse("Not Found: Request_ResourceNotFound")
     if said and option(words, "--output") != "none":
         print(said)
 

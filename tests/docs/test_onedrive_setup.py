@@ -214,6 +214,15 @@ def test_who_grants_is_removed_when_the_site_is_not_there(tenant: Tenant) -> Non
     assert list((tenant.folder / "tmp").iterdir()) == []
 
 
+def test_who_grants_is_removed_when_somebody_stops_it(tenant: Tenant) -> None:
+    stop = 'case $(cat "$STAND_IN/state.json") in *-grantor-*) kill -TERM $PPID ;; esac'
+    (tenant.folder / "bin" / "sleep").write_text(f"#!/bin/sh\n{stop}\n")
+    assert tenant.run(asked(arguments()).stdout).returncode == 1
+    assert tenant.state["granted"] == []
+    assert [facts["gone"] for facts in tenant.state["apps"].values()] == [False, True]
+    assert list((tenant.folder / "tmp").iterdir()) == []
+
+
 def test_a_second_run_stops_before_it_makes_anything(tenant: Tenant) -> None:
     script = asked(arguments()).stdout
     assert tenant.run(script).returncode == 0
