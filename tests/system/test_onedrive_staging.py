@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -131,6 +132,9 @@ def test_doctor_tries_the_rights_of_the_reader_without_leaving_a_trace(site: Ten
     settings = place.workspace.settings_file
     settings.write_text(settings.read_text().replace('token = "reader"', 'token = "nobody"'))
     assert [status for status, _ in onedrive_checks(place)] == ["unavailable", "unavailable"]
+    unnamed = re.sub("device_accounts = .*", "device_accounts = []", settings.read_text())
+    settings.write_text(unnamed)
+    assert onedrive_checks(place)[0] == ("note", "No account of the device is named for «staff».")
 
 
 @pytest.mark.slow

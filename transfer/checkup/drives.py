@@ -77,7 +77,7 @@ def _writes(site: Site, tenant: OneDriveSettings, source: str, staging: StagingS
 
 
 def _people(site: Site, source: SourceSettings) -> Iterator[Check]:
-    """Everybody on the list of staff is a submitter here."""
+    """Everybody on the list of staff is a submitter here, and the device is known by name."""
     with site.db.read() as tx:
         people = listing(tx, desk=site.desk)
     known = {each.person for each in people if Role.SUBMITTER.value in each.roles and not each.disabled}
@@ -88,4 +88,11 @@ def _people(site: Site, source: SourceSettings) -> Iterator[Check]:
             standing=Standing.MISCONFIGURED,
             sentence=f"{len(strangers)} on the list of staff of «{source.id}» is no submitter here.",
             advice="`transfer people list` shows the pseudonyms; `transfer people add` enrols somebody.",
+        )
+    if source.onedrive is not None and not source.onedrive.device_accounts:
+        yield Check(
+            name=_NAME,
+            standing=Standing.NOTE,
+            sentence=f"No account of the device is named for «{source.id}».",
+            advice="What it wrote would be refused as a stranger's, and not told apart: fill in `device_accounts`.",
         )
