@@ -197,12 +197,21 @@ class Place:
     def check_release(self, *, removed: Collection[str] = ()) -> None:
         """What lies in the release folder is exactly what the records say: names, bytes, and nothing else.
 
-        `removed` are items that the device's side took away.
+        `removed` are items that the device's side took away. A running gateway may be writing its manifest just now.
         """
         released = [row for row in self.rows() if row.state is State.RELEASED and row.item not in removed]
         names = [row.released_as for row in released]
         assert len(set(names)) == len(names)
-        there = {path.name: path.read_bytes() for path in self.release.iterdir()}
+        there: dict[str, bytes] = {}
+
+        def is_listed() -> bool:
+            there.clear()
+            with contextlib.suppress(FileNotFoundError):
+                there.update((path.name, path.read_bytes()) for path in self.release.iterdir())
+                return not any(name.startswith("part-") for name in there)
+            return False
+
+        wait_for(is_listed, 10, "what is being written to have its name")
         there.pop("manifest.note", None)
         assert sorted(there) == sorted(str(name) for name in names)
         for row in released:
