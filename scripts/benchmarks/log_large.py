@@ -189,10 +189,10 @@ _LITTLE = (
 def _run(*arguments: str | Path) -> int:
     """A command that has to succeed; its largest resident set in bytes, as the kernel tells after its end."""
     little = [sys.executable, "-I", "-S", "-c", _LITTLE, *command(*arguments)]
-    done = subprocess.run(little, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(little, env=environment(), capture_output=True, text=True, check=True)
     code, kilobytes = map(int, done.stdout.split())
     if code:
-        raise Stopped(f"`transfer {' '.join(map(str, arguments))}` ended with {code}.")
+        raise Stopped(f"`transfer {' '.join(map(str, arguments))}` ended with {code}: {done.stderr.strip()}")
     return kilobytes * 1024
 
 
