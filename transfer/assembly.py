@@ -28,7 +28,7 @@ from transfer.looking_back import LookingBack
 from transfer.loops import Bell
 from transfer.model.ends import Source
 from transfer.model.events import Json
-from transfer.model.identifiers import CampaignId, Sha256
+from transfer.model.identifiers import CampaignId, ItemId, Sha256
 from transfer.notices import Notices
 from transfer.pipeline import Line
 from transfer.policy.rules import CampaignStanding
@@ -77,7 +77,7 @@ def build_gateway(
         footing=footing,
         arrivals=arrivals,
         watchers=_watchers(site, arrivals),
-        departures=_departures(site, post, signer),
+        departures=_departures(site, post, signer, lapsed=lambda item: worklist.add([item])),
         notices=Notices(
             db=site.db,
             register=site.register,
@@ -204,7 +204,7 @@ def _post(site: Site, bell: Bell) -> Post:
     )
 
 
-def _departures(site: Site, post: Post, signer: Ed25519Signer) -> Departures:
+def _departures(site: Site, post: Post, signer: Ed25519Signer, *, lapsed: Callable[[ItemId], None]) -> Departures:
     release = site.settings.release
     dispatch = Dispatch(
         database=site.db,
@@ -236,6 +236,7 @@ def _departures(site: Site, post: Post, signer: Ed25519Signer) -> Departures:
         policy=site.policy,
         device=release.device_id,
         retirers=build_retirers(site),
+        lapsed=lapsed,
     )
 
 

@@ -8,7 +8,7 @@ reads nothing on the device's side, and every check of an approval is made again
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from transfer.approvals.approve import confirm, confirm_released, lapse
@@ -48,7 +48,7 @@ def stands_now(tx: ReadTx, approved: Approved, *, desk: Desk, policy: Policy, de
 
 @dataclass(frozen=True, kw_only=True)
 class Departures:
-    """The device's end of the line."""
+    """The device's end of the line. `lapsed` is told of an item whose approval stands no longer, to judge it again."""
 
     dispatch: Dispatch
     manifest: ManifestKeeper
@@ -56,6 +56,7 @@ class Departures:
     policy: Policy
     device: DeviceId
     retirers: Mapping[SourceId, Retirer]
+    lapsed: Callable[[ItemId], None]
 
     def round(self) -> bool:
         """Everything that is due; whether there may be more at once. Raises Unavailable, Tampered."""
@@ -119,8 +120,10 @@ class Departures:
             try:
                 return confirm(tx, held, desk=self.desk, policy=self.policy)
             except NotSo as why:
-                if register.row(tx, item).state is State.APPROVED:
-                    lapse(tx, held, why, desk=self.desk)
+                if register.row(tx, item).state is not State.APPROVED:
+                    return None
+                lapse(tx, held, why, desk=self.desk)
+        self.lapsed(item)  # a crash before this line: the next start finds what was judged by another policy
         return None
 
     def _restore(self) -> bool:

@@ -15,13 +15,12 @@ from transfer.judging import Standing
 from transfer.model.clock import Clock
 from transfer.model.events import Event, EventName
 from transfer.model.findings import WaitingFor
-from transfer.model.identifiers import CampaignId, ItemId, Sha256
+from transfer.model.identifiers import CampaignId, ItemId
 from transfer.policy.rules import CampaignStanding
 from transfer.store.database import Database, Recorder
-from transfer.store.queues import campaigns_waited_for, held_waiting, judged_otherwise, reviewed_waiting
+from transfer.store.queues import campaigns_waited_for, held_waiting, reviewed_waiting
 
 _CAMPAIGN_SECONDS = 1.0
-_POLICY_SECONDS = 10.0
 _RETENTION_SECONDS = 3600.0
 _SHARDS_SECONDS = 3600.0  # they are kept by days, so at least one a day; an hour later where a backup is being made
 _LOOKING_BACK_SECONDS = 10.0
@@ -60,14 +59,7 @@ class Upkeep:
         again: list[ItemId] = []
         if self._is_due("campaign", _CAMPAIGN_SECONDS):
             again += self._campaigns_moved() + self._reviews_came()
-        if self._is_due("policy", _POLICY_SECONDS):
-            again += self._judged_otherwise()
         return again
-
-    def _judged_otherwise(self) -> list[ItemId]:
-        """What was approved under another policy, and lapsed for that: it can be approved once it is judged by this."""
-        with self.db.read() as tx:
-            return judged_otherwise(tx, Sha256(self.housekeeping.policy.sha256), limit=_BATCH)
 
     def _campaigns_moved(self) -> list[ItemId]:
         """What waits for a campaign, once one of those waited for stands otherwise than at the last look."""
