@@ -1,4 +1,4 @@
-"""A staging folder in a drive, as far as the service has told of it: what is kept between two questions."""
+"""Folders in a drive: what the service told of a staging folder, and by what a release there is told apart."""
 
 from __future__ import annotations
 
@@ -37,3 +37,16 @@ class Wait:
 
     why: str
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveMark:
+    """By what OneDrive tells a file of ours from any other, beside its name and size.
+
+    `quickxor`: the quickXorHash of its bytes, 28 characters of base64. `jpeg`: whether it is of the one kind that
+    document libraries rewrite. `item`: the id of the item in the drive, None until it is known.
+    """
+
+    quickxor: str
+    jpeg: bool
+    item: str | None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from transfer.model.drive import DriveMark
 from transfer.model.findings import Finding
 from transfer.model.identifiers import ItemId, PersonId, Sha256, SourceId
 from transfer.model.names import SafeName
@@ -101,12 +102,16 @@ class Recaller(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What the sentry must let stand: `name` with this digest and size, and `temporary` while it is being written."""
+    """What the sentry must let stand: `name` with this digest and size, and `temporary` while it is being written.
+
+    `mark` is for a release folder in OneDrive, where nothing is read: None for a folder on a disk.
+    """
 
     name: SafeName
     temporary: SafeName
     sha256: Sha256
     size: int
+    mark: DriveMark | None = None
 
 
 class Sentry(Protocol):
