@@ -1,5 +1,4 @@
-"""`[onedrive]`, `[source.onedrive]` and `[release.onedrive]` of the settings: the tenant, folders there, who signs in,
-who is staff.
+"""`[onedrive]` and `[source.onedrive]` of the settings: the tenant, folders there, who signs in, who is staff.
 
 What enters: tables that the operator wrote. What leaves: values. Whether an address is Microsoft Graph's is looked at
 where it is used, before anything is sent there.
@@ -19,7 +18,7 @@ from transfer.model.identifiers import PersonId, parse_person_id
 from transfer.setting_values import one_word
 from transfer.strict_toml import StrictModel
 
-_GRAPH_ID = r"^[A-Za-z0-9!_-]{1,200}$"
+GRAPH_ID = r"^[A-Za-z0-9!_-]{1,200}$"
 _TENANT = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,199}$"
 
 
@@ -70,6 +69,14 @@ class CredentialSettings(StrictModel):
         """The file with certificate and key, if this kind has one."""
         return Path(self.certificate) if self.kind is CredentialKind.CERTIFICATE else None
 
+    def is_same(self, other: CredentialSettings) -> bool:
+        """Whether both sign in as the same identity, as far as can be told without asking."""
+        if self.token or other.token:
+            return self.token == other.token
+        if self.client or other.client:
+            return self.client.casefold() == other.client.casefold()
+        return self.kind is other.kind
+
 
 class OneDriveSettings(StrictModel):
     """`[onedrive]`: the tenant, and how the service is to know this gateway's requests."""
@@ -86,8 +93,8 @@ class StagingSettings(StrictModel):
     `device_accounts` are those of the device, which nobody may be by mistake.
     """
 
-    drive: Annotated[str, Field(pattern=_GRAPH_ID)]
-    folder: Annotated[str, Field(pattern=_GRAPH_ID)] = "root"
+    drive: Annotated[str, Field(pattern=GRAPH_ID)]
+    folder: Annotated[str, Field(pattern=GRAPH_ID)] = "root"
     credential: CredentialSettings
     staff: Annotated[dict[str, str], Field(min_length=1, max_length=10_000)]
     device_accounts: Annotated[tuple[str, ...], Field(strict=False, max_length=100)] = ()
@@ -114,20 +121,3 @@ class StagingSettings(StrictModel):
     def submitters(self) -> frozenset[PersonId]:
         """Everybody whose files come from here."""
         return frozenset(map(PersonId, self.staff.values()))
-
-
-class ReleaseDriveSettings(StrictModel):
-    """`[release.onedrive]`: a release folder there, and its writer. `keep_rewritten`: a picture that the library itself
-    changes after it was sent stays; without it, it is taken back, for it is not bit for bit what was approved."""
-
-    drive: Annotated[str, Field(pattern=_GRAPH_ID)]
-    folder: Annotated[str, Field(pattern=_GRAPH_ID)]
-    credential: CredentialSettings
-    keep_rewritten: bool = False
-
-    @model_validator(mode="after")
-    def _not_yet(self) -> ReleaseDriveSettings:
-        raise ValueError(
-            "a release folder in OneDrive has no return guard in this version, and nothing is released without one; "
-            "use a folder on this machine as `path`, which OneDrive's own client may keep in step"
-        )

@@ -5,13 +5,16 @@ What enters: values as TOML has them. What leaves: the same, typed, or ValueErro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field
 
+from transfer.errors import Misuse
 from transfer.model.spelling import nearest
 
+_Value = TypeVar("_Value")
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -23,6 +26,14 @@ def parse_size(value: object) -> object:
     if not (number.isascii() and number.isdigit()) or unit not in _UNITS:
         raise ValueError(f"a size is written like «50 MB» or as a number of bytes, not {value!a}")
     return int(number) * _UNITS[unit]
+
+
+def identified(value: str, parse: Callable[[str], _Value]) -> _Value:
+    """What `parse` makes of an identifier. Raises ValueError with its sentence."""
+    try:
+        return parse(value)
+    except Misuse as error:
+        raise ValueError(str(error).rstrip(".")) from error
 
 
 def one_word(known: type[StrEnum]) -> BeforeValidator:

@@ -11,25 +11,19 @@ import json
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from transfer.device_settings import GuardSettings, ReleaseSettings, require_guarded
 from transfer.errors import Misuse
-from transfer.graph_settings import OneDriveSettings, ReleaseDriveSettings, StagingSettings
+from transfer.graph_settings import OneDriveSettings, StagingSettings
 from transfer.log_settings import LogSettings, check_key_apart, key_place
-from transfer.model.identifiers import DeviceId, PersonId, SourceId, parse_device_id, parse_person_id, parse_source_id
+from transfer.model.identifiers import PersonId, SourceId, parse_person_id, parse_source_id
 from transfer.scanner_settings import ScannerSettings
-from transfer.setting_values import ByteSize, PathText, one_word
+from transfer.setting_values import ByteSize, identified, one_word
 from transfer.strict_toml import Document, StrictModel, read_document
 from transfer.workspace import Workspace
-
-
-def _identified(value: str, parse: Any) -> Any:
-    try:
-        return parse(value)
-    except Misuse as error:
-        raise ValueError(str(error).rstrip(".")) from error
 
 
 class SourceKind(StrEnum):
@@ -56,9 +50,9 @@ class SourceSettings(StrictModel):
     """`[[source]]`: one staging folder. What lies in a `path` counts as dropped by `submitter`, a pseudonym; in a
     folder of OneDrive (`[source.onedrive]`) whoever wrote a file hands it in."""
 
-    id: Annotated[str, AfterValidator(lambda value: _identified(value, parse_source_id))]
+    id: Annotated[str, AfterValidator(lambda value: identified(value, parse_source_id))]
     path: Annotated[str, Field(max_length=1000)] = ""
-    submitter: Annotated[str, AfterValidator(lambda value: value and _identified(value, parse_person_id))] = ""
+    submitter: Annotated[str, AfterValidator(lambda value: value and identified(value, parse_person_id))] = ""
     kind: Annotated[SourceKind | None, one_word(SourceKind)] = None
     onedrive: StagingSettings | None = None
 
@@ -93,30 +87,6 @@ class SourceSettings(StrictModel):
         return Path(self.path)
 
 
-class ReleaseSettings(StrictModel):
-    """`[release]`: the device's side."""
-
-    path: PathText = "release"
-    aside: PathText = "release-aside"
-    device: Annotated[str, AfterValidator(lambda value: _identified(value, parse_device_id))]
-    onedrive: ReleaseDriveSettings | None = None
-
-    @property
-    def device_id(self) -> DeviceId:
-        """The device that takes from here, typed."""
-        return DeviceId(self.device)
-
-    @property
-    def folder(self) -> Path:
-        """Where approved files go; absolute in what `load_settings` returns."""
-        return Path(self.path)
-
-    @property
-    def aside_folder(self) -> Path:
-        """Where the guard moves what is not ours; absolute in what `load_settings` returns."""
-        return Path(self.aside)
-
-
 class ValveSettings(StrictModel):
     """`[valve]`, or `valve = "prefer"` for short."""
 
@@ -138,20 +108,6 @@ class SandboxSettings(StrictModel):
     memory_mb: Annotated[int, Field(ge=256, le=65536)] = 2048
     seconds: Annotated[int, Field(ge=5, le=86400)] = 600
     strict: bool = False  # a new process for every file
-
-
-class GuardSettings(StrictModel):
-    """`[guard]`: a guard that runs as a user of its own. Beside the gateway's own user, `user` may connect, at
-    `socket`: in a folder that this user can enter, and that nobody but the gateway can write to."""
-
-    user: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_.-]{0,31})?$")] = ""
-    socket: Annotated[str, Field(max_length=1000)] = ""
-
-    @model_validator(mode="after")
-    def _within_reach(self) -> GuardSettings:
-        if self.user and not self.socket:
-            raise ValueError("another user cannot enter the workspace's state folder: `socket` says where they meet")
-        return self
 
 
 def _valve(value: object) -> object:
@@ -176,6 +132,10 @@ class Settings(StrictModel):
     def _tenant(self) -> Settings:
         if self.onedrive is None and any(source.onedrive is not None for source in self.sources):
             raise ValueError("a source is in OneDrive, and the table [onedrive] with the tenant is missing")
+        if self.onedrive is None and self.release.onedrive is not None:
+            raise ValueError("the release folder is in OneDrive, and the table [onedrive] with the tenant is missing")
+        stagings = [source.onedrive for source in self.sources if source.onedrive is not None]
+        require_guarded(self.release, self.guard, stagings)
         return self
 
     @property
@@ -193,6 +153,7 @@ class Settings(StrictModel):
 def load_settings(workspace: Path) -> Settings:
     """The settings of the workspace in this folder, with absolute paths. Raises Misuse."""
     document = read_document(Workspace(workspace).settings_file)
+    _refuse_release_drive(document)
     settings = document.parse(Settings)
     _check_sources(settings, document)
     root = Path(os.path.abspath(workspace))
@@ -210,7 +171,9 @@ def load_settings(workspace: Path) -> Settings:
             "guard": settings.guard.model_copy(
                 update={"socket": settings.guard.socket and _absolute(root, settings.guard.socket)}
             ),
-            "release": settings.release.model_copy(
+            "release": settings.release
+            if settings.release.onedrive
+            else settings.release.model_copy(
                 update={
                     "path": _absolute(root, settings.release.path),
                     "aside": _absolute(root, settings.release.aside),
@@ -225,6 +188,16 @@ def load_settings(workspace: Path) -> Settings:
 def guard_socket(settings: Settings, workspace: Workspace) -> Path:
     """Where the guard and the gateway meet."""
     return Path(settings.guard.socket) if settings.guard.socket else workspace.guard_socket
+
+
+def _refuse_release_drive(document: Document) -> None:
+    release = document.values.get("release")
+    if isinstance(release, dict) and "onedrive" in release:
+        raise Misuse(
+            f"{document.place(('release', 'onedrive'))}: a release folder in OneDrive has no return guard in this "
+            "version, and nothing is released without one.",
+            advice="Instead use a folder on this machine as `path`, which OneDrive's own client may keep in step.",
+        )
 
 
 def _absolute(root: Path, path: str) -> str:
@@ -249,8 +222,8 @@ def _check_places(settings: Settings, workspace: Workspace, document: Document) 
         for number, source in enumerate(settings.sources)
         if source.onedrive is None
     ]
-    places.append(("the release folder", settings.release.folder, document.place(("release", "path"))))
-    places.append(("the release-aside folder", settings.release.aside_folder, document.place(("release", "aside"))))
+    for (name, path), word in zip(settings.release.named_folders, ("path", "aside"), strict=False):
+        places.append((name, path, document.place(("release", word))))
     if (meeting := guard_socket(settings, workspace)) != workspace.guard_socket:
         places.append(("the folder of the guard's socket", meeting.parent, document.place(("guard", "socket"))))
     if settings.scanner.yara:
