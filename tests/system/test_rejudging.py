@@ -8,7 +8,7 @@ import pytest
 
 from tests import samples
 from tests.sandbox.test_child_reading import slide
-from tests.system.place import Place
+from tests.system.place import Place, running, wait_for
 from tests.system.test_line import line as line  # noqa: PLC0414 - a fixture
 from tests.system.test_line import spooled, state, story
 from tests.system.test_scanner_watch import waits_for
@@ -97,3 +97,28 @@ def test_what_reads_them_is_installed_later(place: Place, line: Line, words: str
     if becomes is State.HELD:
         assert waits_for(place, item) != "review"
         assert not unread(place, item)
+
+
+def test_an_approval_under_the_former_policy_lapses_and_what_it_was_for_is_judged_by_the_new_one(place: Place) -> None:
+    """With real processes; nobody starts the gateway twice for it, and nobody drops anything again."""
+    with running(place):
+        place.drop("caption.txt", b"Come and see the library on Saturday.\n")
+        place.drop("garden.txt", b"Come to the walled garden party on Saturday.\n")
+        wait_for(lambda: place.counts() == {"held": 2}, 40, "both verdicts")
+    good, marked = place.by_name("caption.txt").item, place.by_name("garden.txt").item
+    assert place.approve_all() == 2
+    assert place.counts() == {"approved": 2}
+    policy = place.workspace.policy_file
+    policy.write_text(policy.read_text() + '\n[markings]\nany_case = ["walled garden"]\n')
+    place.close()
+    with running(place):
+        wait_for(lambda: story(place, good)[-3:] == ["file.held", "file.examined", "file.held"], 40, "another verdict")
+        wait_for(lambda: state(place, marked) is State.REFUSED, 40, "the refusal of what is marked")
+        lapsed = [entry["item"] for entry in place.entries("file.held") if entry["facts"].get("lapsed")]
+        assert sorted(lapsed) == sorted([good, marked])
+        assert (state(place, good), waits_for(place, good)) == (State.HELD, "approval")
+        assert place.approve_all() == 1
+        wait_for(lambda: state(place, good) is State.RELEASED, 40, "the release")
+    assert story(place, marked).count("file.approved") == 1
+    place.check_release()
+    place.verify()
