@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, Connection, Index, Integer, LargeBinary, Table, Text, text
 
 from transfer.store.schema import METADATA
 
@@ -24,6 +24,7 @@ RELEASE = Table(
     Column("state", Text, nullable=False),
     Column("released_at", Text),
     Column("was_there", Integer, nullable=False, default=0),
+    Column("quickxor", Text),  # of what went to a folder in OneDrive
     sqlite_strict=True,
 )
 Index("release_by_bytes", RELEASE.c.sha256)
@@ -56,3 +57,8 @@ MANIFEST = Table(
 )
 
 GUARD_REPORT = Table("guard_report", METADATA, Column("id", Text, primary_key=True), sqlite_with_rowid=False)
+
+
+def add_release_quickxor(connection: Connection) -> None:
+    """In a database whose releases had none."""
+    connection.execute(text("ALTER TABLE release ADD COLUMN quickxor TEXT"))

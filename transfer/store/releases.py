@@ -49,7 +49,8 @@ CURRENT = (ReleaseState.INTENDED, ReleaseState.PRESENT, ReleaseState.ALTERED, Re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRow:
-    """One release. `number` is its place in the manifest; `was_there` what a recall saw before it removed."""
+    """One release. `number` is its place in the manifest; `was_there` what a recall saw before it removed; `quickxor`
+    what a drive tells these bytes by, None where they never went to one."""
 
     item: ItemId
     number: int
@@ -64,6 +65,7 @@ class ReleaseRow:
     state: ReleaseState
     released_at: datetime | None
     was_there: bool
+    quickxor: str | None = None
 
 
 def fold(name: SafeName) -> str:
@@ -126,6 +128,7 @@ class Releases:
         campaign: CampaignId | None,
         device: DeviceId,
         event: Event,
+        quickxor: str | None = None,
     ) -> None:
         """Records that this is about to go out. `number` and `name` come from this same transaction."""
         tx.connection.execute(
@@ -143,9 +146,14 @@ class Releases:
                 device=device,
                 state=ReleaseState.INTENDED.value,
                 was_there=0,
+                quickxor=quickxor,
             )
         )
         self._recorder.append(tx, event)
+
+    def hashed(self, tx: WriteTx, item: ItemId, quickxor: str) -> None:
+        """What a drive will tell its bytes by: of one that was intended for a folder on a disk, and goes to a drive."""
+        tx.connection.execute(update(RELEASE).where(RELEASE.c.item == item).values(quickxor=quickxor))
 
     def intend_again(self, tx: WriteTx, item: ItemId, event: Event) -> None:
         """A new approval for what had lapsed: the same number and names. Raises NotSo."""
@@ -237,4 +245,5 @@ def _row(found: Row[tuple[object, ...]]) -> ReleaseRow:
         state=ReleaseState(values["state"]),
         released_at=None if released_at is None else parse_time(released_at),
         was_there=bool(values["was_there"]),
+        quickxor=values["quickxor"],
     )
