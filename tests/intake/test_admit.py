@@ -17,12 +17,13 @@ import pytest
 from tests.intake.source_contract import seen
 from tests.intake.test_folder import FolderStage
 from tests.store.disks import fill, small_disk
-from transfer.errors import Unavailable
+from transfer.errors import Refusal, Unavailable
 from transfer.intake.admit import TurnedAway, admit
-from transfer.intake.folder import FolderWatcher, Happening, Notice
+from transfer.intake.folder import FolderSource, FolderWatcher, Happening, Notice
 from transfer.intake.settle import Settled, SettleRules, Settling
+from transfer.model.ends import Origin
 from transfer.model.findings import Code
-from transfer.model.identifiers import ItemId
+from transfer.model.identifiers import NOBODY, ItemId, PersonId
 from transfer.model.limits import MediaLimits
 from transfer.model.states import Arrival, Kind, Spooled
 from transfer.store.blobs import Blobs
@@ -388,3 +389,29 @@ def test_a_staging_folder_that_is_gone_is_unavailable(door: Door, tmp_path: Path
     (tmp_path / "staging").rename(tmp_path / "unmounted")
     with pytest.raises(Unavailable):
         door.admit(arrival)
+
+
+class SilentSource(FolderSource):
+    """A folder that refuses to say who handed a file in."""
+
+    code: str = Code.MALWARE
+
+    def origin_of(self, _arrival: Arrival) -> Origin:
+        raise Refusal("Nobody may hand this in.", code=self.code, clauses=("G9",))
+
+
+def test_what_a_source_refuses_to_tell_of_is_turned_away_as_nobody_s(door: Door, tmp_path: Path) -> None:
+    arrival = door.drop(b"open-day/photo.jpg", b"pixels")
+    source = SilentSource(source=arrival.source, submitter=PersonId("u_" + "0" * 32), root=tmp_path / "staging")
+    door.stage.source = source
+    answer = door.admit(arrival)
+    assert isinstance(answer, TurnedAway)
+    assert (codes(answer), answer.sha256, answer.size) == ([Code.MALWARE], None, 6)
+    assert answer.arrived.submitter == NOBODY
+    source.code = "something else"
+    with pytest.raises(Refusal, match="Nobody may hand this in"):
+        door.admit(arrival)
+    door.drop(b"open-day/photo.jpg", b"other pixels")
+    source.code = Code.MALWARE
+    assert door.admit(arrival) is None, "it is another one by now"
+    assert door.kept() == []

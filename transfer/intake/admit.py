@@ -19,9 +19,9 @@ from typing import BinaryIO
 from transfer.errors import Refusal, Unavailable
 from transfer.intake.place import is_leftover, place
 from transfer.model.clock import Clock
-from transfer.model.ends import Source
+from transfer.model.ends import Origin, Source
 from transfer.model.findings import Code, Finding
-from transfer.model.identifiers import ItemId, PersonId, Sha256
+from transfer.model.identifiers import NOBODY, ItemId, PersonId, Sha256
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format
 from transfer.model.states import Arrival, Arrived, Kind, Spooled
@@ -51,8 +51,8 @@ _REFUSING = frozenset(
         Code.MALWARE,
     }
 )
-# What a source may say while a file is read that ends it: it is turned away then, and not tried for ever.
-_WHILE_READING = frozenset({Code.UNREADABLE, Code.NOT_AS_REPORTED, Code.MALWARE})
+# What a source may say of a file that ends it: it is turned away then, and not tried for ever.
+_BY_THE_SOURCE = frozenset({Code.UNREADABLE, Code.NOT_AS_REPORTED, Code.MALWARE})
 
 _USUAL = (
     "7z aac apk app avi bat bin bmp bz2 c cab class cmd com cpl cpp css csv dat deb dll dmg doc docm docx eml "
@@ -102,27 +102,41 @@ def admit(
     if is_leftover(arrival.path):
         return None
     try:
-        origin = source.origin_of(arrival)
+        origin = _origin(arrival, source)
         arrived = _arrived(arrival, submitter=origin.submitter, item=item, clock=clock)
         findings = _door_findings(arrival, arrived, limits=limits, allowed_suffixes=allowed_suffixes) + origin.findings
         turned_away = partial(_turn_away, arrived, private=origin.private)
         if arrival.kind is not Kind.FILE or not origin.readable:
             return turned_away(None, findings) if _unchanged(source, arrival) else None
-        with source.open(arrival) as stream:
-            if _is_sparse(stream, arrival):
-                findings = (*findings, Finding(code=Code.SPARSE, detail={"allocated": arrival.allocated}))
-            if any(finding.code in _REFUSING for finding in findings):
-                hashed = blobs.hash_only(stream, limit=hash_limit) if arrival.size <= hash_limit else None
-                return turned_away(hashed, findings) if _unchanged(source, arrival) else None
-            return _spool(stream, arrived, source=source, blobs=blobs, reserve=reserve, progress=progress)
-    except Refusal as refusal:
-        if refusal.code not in _WHILE_READING:
-            raise
-        return turned_away(None, (*findings, Finding(code=Code(refusal.code))))
+        try:
+            with source.open(arrival) as stream:
+                if _is_sparse(stream, arrival):
+                    findings = (*findings, Finding(code=Code.SPARSE, detail={"allocated": arrival.allocated}))
+                if any(finding.code in _REFUSING for finding in findings):
+                    hashed = blobs.hash_only(stream, limit=hash_limit) if arrival.size <= hash_limit else None
+                    return turned_away(hashed, findings) if _unchanged(source, arrival) else None
+                return _spool(stream, arrived, source=source, blobs=blobs, reserve=reserve, progress=progress)
+        except Refusal as refusal:
+            return turned_away(None, (*findings, _found(refusal)))
     except Unavailable:
         if _unchanged(source, arrival):
             raise
         return None
+
+
+def _origin(arrival: Arrival, source: Source) -> Origin:
+    """Who handed it in; nobody did where the source refuses to say. Raises as `origin_of`, and what is no finding."""
+    try:
+        return source.origin_of(arrival)
+    except Refusal as refusal:
+        return Origin(submitter=NOBODY, findings=(_found(refusal),), readable=False)
+
+
+def _found(refusal: Refusal) -> Finding:
+    """What a source said that ends a file. Raises the refusal itself where it is none of these."""
+    if refusal.code not in _BY_THE_SOURCE:
+        raise refusal
+    return Finding(code=Code(refusal.code))
 
 
 def _arrived(arrival: Arrival, *, submitter: PersonId, item: ItemId, clock: Clock) -> Arrived:

@@ -42,7 +42,7 @@ class Source(Protocol):
         ...
 
     def origin_of(self, arrival: Arrival) -> Origin:
-        """Who dropped it. Raises Unavailable, also when it is no longer that."""
+        """Who dropped it. Raises Unavailable, also when it is no longer that; Refusal if nobody may hand it in."""
         ...
 
     def sightings(self) -> Iterator[Arrival]:
