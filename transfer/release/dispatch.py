@@ -14,10 +14,11 @@ from transfer.model.clock import Clock
 from transfer.model.ends import Expectation, ReadableBlobs, Recaller, Sentry, Sink
 from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
-from transfer.model.states import Approved
+from transfer.model.states import Approved, CleanBlob
 from transfer.store.database import Database, ReadTx
 from transfer.store.fingerprints import Fingerprints
 from transfer.store.register import Register
+from transfer.store.release_marks import ReleaseMarks
 from transfer.store.releases import ReleaseRow, Releases
 
 
@@ -38,9 +39,19 @@ def same_name(name: SafeName) -> SafeName:
     return name
 
 
+def not_hashed(_clean: CleanBlob) -> None:
+    """A folder's guard reads what stands there itself."""
+    return
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """Everything a release needs."""
+    """Everything a release needs.
+
+    For a drive, whose guard reads nothing: `hashed` is what the service will tell the bytes by, asked for before the
+    intention is recorded; `marks` makes of it what the guard goes by. `sink_knows`: the sink itself finds what it had
+    put before a crash, and writes down what it finds.
+    """
 
     database: Database
     register: Register
@@ -54,8 +65,15 @@ class Dispatch:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     fitting: Callable[[SafeName], SafeName] = same_name  # what the device's side takes as a name
     stands: Callable[[ReadTx, Approved], object]  # NotSo if the approval stands no longer, Unavailable while paused
+    hashed: Callable[[CleanBlob], str | None] = not_hashed  # reads the whole file: never within a transaction
+    marks: ReleaseMarks | None = None
+    sink_knows: bool = False
 
 
-def expectation_of(row: ReleaseRow) -> Expectation:
-    """What the guard is to expect of this release."""
-    return Expectation(name=row.name, temporary=row.temporary, sha256=row.sha256, size=row.size)
+def expectation_of(row: ReleaseRow, dispatch: Dispatch) -> Expectation:
+    """What the guard is to expect of this release, as it is recorded now. Raises Unavailable."""
+    mark = None
+    if dispatch.marks is not None:
+        with dispatch.database.read() as tx:
+            mark = dispatch.marks.of(tx, dispatch.releases.find(tx, row.item) or row)
+    return Expectation(name=row.name, temporary=row.temporary, sha256=row.sha256, size=row.size, mark=mark)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 
 from transfer.errors import Unavailable
-from transfer.graph.quickxor import QuickXor
 from transfer.graph.records import DriveItem
 from transfer.graph.writer import CHUNK, Writer
 from transfer.model.clock import Clock
 from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
 from transfer.release.onedrive_echo import Sent, echo_of, is_ours
+from transfer.release.onedrive_hash import quickxor_of_text
 from transfer.release.parcel import name_digest
 from transfer.store.database import Database
 from transfer.store.onedrive_placements import Echo, PlacementRow, Placements
@@ -97,7 +97,5 @@ class OneDriveBoard:
 
 
 def _sent(content: bytes) -> Sent:
-    hashed = QuickXor()
-    hashed.update(content)
     sha256 = Sha256(hashlib.sha256(content).hexdigest())
-    return Sent(sha256=sha256, size=len(content), quickxor=hashed.base64(), format=None)
+    return Sent(sha256=sha256, size=len(content), quickxor=quickxor_of_text(content), format=None)

@@ -11,17 +11,14 @@ import contextlib
 from datetime import datetime, timedelta
 
 from transfer.errors import NotSo
-from transfer.graph.quickxor import QuickXor
 from transfer.graph.records import DriveItem
-from transfer.graph.writer import CHUNK, Writer
-from transfer.model.ends import ReadableBlobs
-from transfer.model.identifiers import Sha256
+from transfer.graph.writer import Writer
 from transfer.model.media import Format
 from transfer.release.dispatch import Dispatch
 from transfer.release.onedrive import FIRST_CHECK
 from transfer.release.onedrive_echo import Sent, echo_event, echo_of, is_ours
+from transfer.release.onedrive_hash import quickxor_of_blob
 from transfer.release.withdraw import withdraw
-from transfer.store.durable import world_errors
 from transfer.store.onedrive_placements import Echo, PlacementRow, Placements
 from transfer.store.releases import ReleaseRow
 
@@ -72,7 +69,7 @@ class Recheck:
         sent = Sent(
             sha256=row.sha256,
             size=row.size,
-            quickxor=_quickxor(self._dispatch.blobs, row.sha256),
+            quickxor=row.quickxor or quickxor_of_blob(self._dispatch.blobs, row.sha256),
             format=Format(row.media_type),
         )
         echo = echo_of(sent, item)
@@ -126,11 +123,3 @@ class Recheck:
             if row.item is not None:
                 with contextlib.suppress(NotSo):  # it ended otherwise a moment ago
                     withdraw(row.item, dispatch=self._dispatch, facts={"echo": row.echo.value})
-
-
-def _quickxor(blobs: ReadableBlobs, sha256: Sha256) -> str:
-    hashed = QuickXor()
-    with world_errors("reading a rebuilt file"), blobs.open_clean(sha256) as content:
-        while chunk := content.read(CHUNK):
-            hashed.update(chunk)
-    return hashed.base64()

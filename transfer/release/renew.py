@@ -22,9 +22,10 @@ from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName, parse_safe_name
 from transfer.release.dispatch import Lookout
 from transfer.release.manifest import Manifest, ManifestEntry, entry_of, render_listing, render_manifest
-from transfer.release.parcel import MANIFEST_NAME, temporary_name
+from transfer.release.parcel import MANIFEST_NAME, name_digest, temporary_name
 from transfer.store.database import Database
 from transfer.store.manifests import ManifestRow, Manifests
+from transfer.store.release_marks import ReleaseMarks
 from transfer.store.releases import Releases, ReleaseState
 
 
@@ -37,7 +38,7 @@ class Board(Protocol):
 
 
 class ManifestKeeper:
-    """Signs, stores and publishes the manifest. `origin` names the gateway."""
+    """Signs, stores and publishes the manifest. `origin` names the gateway; `marks` is for a folder in OneDrive."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class ManifestKeeper:
         origin: str,
         clock: Clock,
         entropy: Callable[[int], bytes],
+        marks: ReleaseMarks | None = None,
     ) -> None:
         self._database = database
         self._releases = releases
@@ -61,6 +63,7 @@ class ManifestKeeper:
         self._origin = origin
         self._clock = clock
         self._entropy = entropy
+        self._marks = marks
 
     def renew(self) -> int | None:
         """Publishes what is not published yet; the number of the version, or None if nothing had to be done.
@@ -97,13 +100,19 @@ class ManifestKeeper:
 
     def _publish(self, row: ManifestRow) -> int:
         temporary = parse_safe_name(row.temporary)
-        expectation = Expectation(name=MANIFEST_NAME, temporary=temporary, sha256=row.sha256, size=len(row.note))
-        self._lookout.expect(expectation)
+        self._lookout.expect(self._expectation(row, temporary, placed=False))
         self._board.post(MANIFEST_NAME, temporary, row.note)
         with self._database.write() as tx:
             self._manifests.placed(tx, row.number)
-        self._lookout.placed(expectation)
+        self._lookout.placed(self._expectation(row, temporary, placed=True))
         return row.number
+
+    def _expectation(self, row: ManifestRow, temporary: SafeName, *, placed: bool) -> Expectation:
+        mark = None
+        if self._marks is not None:
+            with self._database.read() as tx:
+                mark = self._marks.of_note(tx, name_digest(MANIFEST_NAME), row.note, placed=placed)
+        return Expectation(name=MANIFEST_NAME, temporary=temporary, sha256=row.sha256, size=len(row.note), mark=mark)
 
 
 def _sha256(content: bytes) -> Sha256:

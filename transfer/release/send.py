@@ -42,14 +42,13 @@ def send(approved: Approved, *, dispatch: Dispatch, device: DeviceId) -> Release
     Raises Unavailable (paused, no live guard, disk full: try again later), NotSo (not approved any more, or released
     already), Tampered (the bytes are not the approved ones). The manifest is the caller's to renew.
     """
-    row, resumed = _intend(approved, dispatch, device)
-    expectation = expectation_of(row)
-    dispatch.lookout.expect(expectation)
+    row, resumed = _intend(approved, dispatch, device, quickxor=_hashed(approved, dispatch))
+    dispatch.lookout.expect(expectation_of(row, dispatch))
     receipt = _deliver(
         approved, row, dispatch, may_be_there=resumed, still_stands=partial(_require_approved, approved, dispatch)
     )
     _confirm(approved, row, receipt, dispatch)
-    dispatch.lookout.placed(expectation)
+    dispatch.lookout.placed(expectation_of(row, dispatch))
     return Released(approved=approved, receipt=receipt, device=row.device, number=row.number)
 
 
@@ -59,13 +58,14 @@ def restore(approved: Approved, *, dispatch: Dispatch) -> None:
     Raises as `send` does; NotSo if the release is not one that was altered.
     """
     item = approved_item(approved)
-    with dispatch.database.read() as tx:
+    quickxor = _hashed(approved, dispatch)
+    with dispatch.database.write() as tx:
         dispatch.releases.require_open(tx)
         row = dispatch.releases.find(tx, item)
-    if row is None or row.state is not ReleaseState.ALTERED:
-        raise NotSo(f"The release of {item} is not one that has to be restored.")
-    expectation = expectation_of(row)
-    dispatch.lookout.expect(expectation)
+        if row is None or row.state is not ReleaseState.ALTERED:
+            raise NotSo(f"The release of {item} is not one that has to be restored.")
+        _note_hash(tx, row, quickxor, dispatch)
+    dispatch.lookout.expect(expectation_of(row, dispatch))
     _deliver(approved, row, dispatch, may_be_there=True, still_stands=partial(_require_altered, item, dispatch))
     # A crash here: it is there, and the same steps find it so.
     event = Event(
@@ -76,17 +76,36 @@ def restore(approved: Approved, *, dispatch: Dispatch) -> None:
     )
     with dispatch.database.write() as tx:
         dispatch.releases.restored(tx, item, event)
-    dispatch.lookout.placed(expectation)
+    dispatch.lookout.placed(expectation_of(row, dispatch))
 
 
-def _intend(approved: Approved, dispatch: Dispatch, device: DeviceId) -> tuple[ReleaseRow, bool]:
+def _hashed(approved: Approved, dispatch: Dispatch) -> str | None:
+    """What a drive will tell the bytes by: as it was recorded before, or read out of the file once."""
+    if dispatch.marks is None:
+        return None
+    with dispatch.database.read() as tx:
+        row = dispatch.releases.find(tx, approved_item(approved))
+    if row is not None and row.quickxor is not None:
+        return row.quickxor
+    return dispatch.hashed(approved_clean(approved))
+
+
+def _note_hash(tx: WriteTx, row: ReleaseRow, quickxor: str | None, dispatch: Dispatch) -> None:
+    """Of a release that was recorded when the device's side was a folder on a disk."""
+    if row.quickxor is None and quickxor is not None:
+        dispatch.releases.hashed(tx, row.item, quickxor)
+
+
+def _intend(
+    approved: Approved, dispatch: Dispatch, device: DeviceId, *, quickxor: str | None
+) -> tuple[ReleaseRow, bool]:
     """The recorded release, and whether it was recorded before: then a crash may have come after the rename."""
     item = approved_item(approved)
     with dispatch.database.write() as tx:
         _require_still_approved(tx, approved, dispatch)
         found = dispatch.releases.find(tx, item)
         if found is None:
-            _intend_first(tx, approved, dispatch, device)
+            _intend_first(tx, approved, dispatch, device, quickxor=quickxor)
         elif found.state is ReleaseState.LAPSED:
             event = _event(
                 EventName.FILE_RELEASING, approved, number=found.number, device=found.device, name=found.name
@@ -97,10 +116,13 @@ def _intend(approved: Approved, dispatch: Dispatch, device: DeviceId) -> tuple[R
         row = dispatch.releases.find(tx, item)
         if row is None:
             raise NotSo(f"The release of {item} was not recorded.")
+        _note_hash(tx, row, quickxor, dispatch)
     return row, found is not None
 
 
-def _intend_first(tx: WriteTx, approved: Approved, dispatch: Dispatch, device: DeviceId) -> None:
+def _intend_first(
+    tx: WriteTx, approved: Approved, dispatch: Dispatch, device: DeviceId, *, quickxor: str | None
+) -> None:
     number = dispatch.releases.next_number(tx)
     name = dispatch.releases.free_name(tx, dispatch.fitting(wanted_name(approved)), reserved=(MANIFEST_NAME,))
     dispatch.releases.intend(
@@ -113,13 +135,14 @@ def _intend_first(tx: WriteTx, approved: Approved, dispatch: Dispatch, device: D
         campaign=approved.held.rebuilt.examined.spooled.arrived.campaign,
         device=device,
         event=_event(EventName.FILE_RELEASING, approved, number=number, device=device, name=name),
+        quickxor=quickxor,
     )
 
 
 def _deliver(
     approved: Approved, row: ReleaseRow, dispatch: Dispatch, *, may_be_there: bool, still_stands: Callable[[], None]
 ) -> Receipt:
-    if may_be_there and dispatch.lookout.is_present(row.name) == row.sha256:
+    if may_be_there and not dispatch.sink_knows and dispatch.lookout.is_present(row.name) == row.sha256:
         # The rename was done before a crash. Where it was a link and an unlink, the temporary may still be there.
         dispatch.recaller.recall(row.temporary)
         return Receipt(name=row.name, sha256=row.sha256, size=row.size, at=dispatch.clock.now())
