@@ -147,6 +147,7 @@ class _Recognising(Fingerprints):
     """Of what was really released: a file that would be dropped now comes after all of it."""
 
     def __init__(self, past: Database) -> None:
+        super().__init__()
         self._past = past
 
     def near(

@@ -33,7 +33,12 @@ DOORS = {
     ),
     "pillow_heif": ("transfer.inspection.decode", "transfer.inspection.probe", "transfer.disarm"),
     "clamav_client": ("transfer.inspection.clamd_talk",),
-    "numpy": ("transfer.inspection.fingerprint", "transfer.inspection.ocr", "transfer.graph.quickxor"),
+    "numpy": (
+        "transfer.inspection.fingerprint",
+        "transfer.inspection.ocr",
+        "transfer.graph.quickxor",
+        "transfer.store.fingerprint_search",
+    ),
     "rapidocr": ("transfer.inspection.ocr",),
     "cv2": ("transfer.inspection.ocr",),
     "pdqhash": ("transfer.inspection.fingerprint",),

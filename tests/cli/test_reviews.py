@@ -141,7 +141,6 @@ def test_what_was_released_without_being_looked_at_is_looked_at_later(room: Room
     with room.site() as site:
         with site.db.write() as tx:
             before = tx.driver.execute("SELECT item, hash FROM fingerprint").fetchall()
-            tx.driver.execute("DELETE FROM fingerprint_part")
             tx.driver.execute("DELETE FROM fingerprint")
             prints.released(tx, item, ())
         media, residue = build_pools(site.settings)

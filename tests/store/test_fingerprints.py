@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +15,9 @@ from hypothesis import strategies as st
 
 from tests.store import pieces
 from tests.store.pieces import HAPPENED, item_id
-from transfer.model.fingerprint import BITS, LARGEST_DISTANCE, Comparison, Fingerprint, differing_bits
-from transfer.store.database import Database
-from transfer.store.fingerprints import Fingerprints, _keys_of, _probes
+from transfer.model.fingerprint import BITS, LARGEST_DISTANCE, Comparison, Fingerprint, NearCopy, differing_bits
+from transfer.store.database import Database, ReadTx
+from transfer.store.fingerprints import Fingerprints
 from transfer.store.register import Register
 
 PRINTS = Fingerprints()
@@ -47,14 +50,6 @@ def near(db: Database, number: int, *prints: Fingerprint, comparison: Comparison
     with db.read() as tx:
         found = PRINTS.near(tx, item_id(number), prints, comparison=comparison)
     return None if found is None else (found.item, found.distance, found.share)
-
-
-@given(st.integers(0, 2**BITS - 1), st.sets(st.integers(0, BITS - 1), max_size=LARGEST_DISTANCE))
-@settings(max_examples=300)
-def test_every_neighbour_shares_a_key(value: int, bits: set[int]) -> None:
-    other = value ^ sum(1 << bit for bit in bits)
-    assert set(_probes(f"{value:064x}")) & set(_keys_of(f"{other:064x}"))
-    assert differing_bits(f"{value:064x}", f"{other:064x}") == len(bits)
 
 
 @pytest.mark.parametrize("bits", [0, 1, 17, LARGEST_DISTANCE])
@@ -135,3 +130,152 @@ def test_what_was_released_without_being_looked_at_is_due(db: Database) -> None:
     assert near(db, 3, printed(2)) == (item_id(2), 0, 100)
     assert near(db, 2, printed(2)) is None
     assert near(db, 3, printed(3)) is None
+
+
+def plainly(
+    rows: list[tuple[int, Fingerprint, int]], prints: list[Fingerprint], comparison: Comparison, arrived: int
+) -> NearCopy | None:
+    """The definition, one comparison after the other: `rows` are item, fingerprint and what had arrived before it."""
+    clear = [one for one in prints if one.quality >= comparison.quality]
+    copies = []
+    for item in {item for item, _, _ in rows}:
+        agreeing = []
+        for one in clear:
+            seen = [(one.hash, False), (one.mirrored, True)] if comparison.mirrored else [(one.hash, False)]
+            near_ones = [
+                (differing_bits(wanted, other.hash), mirrored)
+                for wanted, mirrored in seen
+                for owner, other, before in rows
+                if owner == item and before < arrived and other.quality >= comparison.quality
+            ]
+            agreeing += [min(found)] if (found := [one for one in near_ones if one[0] <= comparison.distance]) else []
+        if agreeing:
+            distance, mirrored = min(agreeing)
+            copies.append(
+                NearCopy(
+                    item=item_id(item),
+                    distance=distance,
+                    agreeing=len(agreeing),
+                    frames=len(clear),
+                    mirrored=mirrored,
+                )
+            )
+    close = [copy for copy in copies if copy.share >= comparison.share]
+    return min(close, key=lambda copy: (-copy.agreeing, copy.distance, copy.item), default=None)
+
+
+SHAPES = st.builds(
+    lambda shape, mirror, bits, seed, quality: Fingerprint(
+        hash=changed(printed(shape), bits, seed=seed).hash, mirrored=printed(mirror).hash, quality=quality
+    ),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(0, LARGEST_DISTANCE + 3),
+    st.integers(0, 5),
+    st.sampled_from((0, 49, 50, 100)),
+)
+COMPARISONS = st.builds(
+    Comparison,
+    compare=st.just(True),
+    distance=st.integers(0, LARGEST_DISTANCE),
+    quality=st.sampled_from((0, 50, 60)),
+    share=st.integers(1, 100),
+    mirrored=st.booleans(),
+)
+
+
+@given(
+    rounds=st.lists(
+        st.tuples(st.lists(st.tuples(st.integers(1, 4), SHAPES, st.integers(0, 3)), max_size=4), st.booleans()),
+        max_size=4,
+    ),
+    staged=st.lists(SHAPES, max_size=3),
+    comparison=COMPARISONS,
+    arrived=st.integers(0, 5),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_search_answers_as_the_definition_does(
+    rounds: list[tuple[list[tuple[int, Fingerprint, int]], bool]],
+    staged: list[Fingerprint],
+    comparison: Comparison,
+    arrived: int,
+) -> None:
+    """After each of several changes, some of which come to nothing; for the change itself too."""
+    with tempfile.TemporaryDirectory() as folder:
+        database, prints = Database.create(Path(folder) / "db"), Fingerprints()
+        rows: list[tuple[int, Fingerprint, int]] = []
+
+        def expect(tx: ReadTx, known: list[tuple[int, Fingerprint, int]]) -> None:
+            found = prints.near_to(tx, staged, comparison=comparison, arrived=arrived)
+            assert found == plainly(known, staged, comparison, arrived)
+
+        for added, kept in rounds:
+            with contextlib.suppress(InterruptedError), database.write() as tx:
+                for number, one, before in added:
+                    prints._add(tx, item_id(number), [one], arrived_before=before)
+                expect(tx, rows + added)
+                if not kept:
+                    raise InterruptedError
+            rows += added if kept else []
+            with database.read() as tx:
+                expect(tx, rows)
+        database.close()
+
+
+def test_what_a_change_wrote_and_took_back_is_known_to_nobody(db: Database) -> None:
+    assert near(db, 2, printed(1)) is not None
+    with contextlib.suppress(InterruptedError), db.write() as tx:
+        PRINTS.released(tx, item_id(1), [printed(5)])
+        assert PRINTS.near_to(tx, [printed(5)], comparison=ANY) is not None
+        raise InterruptedError
+    assert near(db, 2, printed(5)) is None
+    with db.write() as tx:
+        PRINTS._add(tx, item_id(1), [printed(6)], arrived_before=0)  # in the row that the other would have had
+    assert near(db, 2, printed(5)) is None
+    assert near(db, 2, printed(6)) is not None
+
+
+def test_an_older_view_sees_what_it_sees_and_is_no_reason_to_forget(db: Database) -> None:
+    with db.read() as old:
+        assert PRINTS.near_to(old, [printed(5)], comparison=ANY) is None
+        with db.write() as tx:
+            PRINTS.released(tx, item_id(1), [printed(5)])
+        with db.read() as new:
+            assert PRINTS.near_to(new, [printed(5)], comparison=ANY) is not None
+        assert PRINTS.near_to(old, [printed(5)], comparison=ANY) is None
+        assert PRINTS.near_to(old, [printed(1)], comparison=ANY) is not None
+
+
+def test_another_database_in_its_place_is_noticed(db: Database) -> None:
+    assert near(db, 2, printed(1)) is not None
+    with db.write() as tx:  # as no program of ours does it
+        tx.driver.execute("DELETE FROM fingerprint")
+        PRINTS._add(tx, item_id(1), [printed(7)], arrived_before=0)
+    assert near(db, 2, printed(1)) is None
+    assert near(db, 2, printed(7)) is not None
+    with db.write() as tx:
+        tx.driver.execute("DELETE FROM fingerprint")
+        PRINTS._add(tx, item_id(1), [printed(8), printed(9)], arrived_before=0)
+    assert near(db, 2, printed(8)) is not None
+    assert near(db, 2, printed(9)) is not None
+
+
+def test_many_threads_see_all_that_was_released_before_they_asked(db: Database) -> None:
+    missed: list[int] = []
+    shared = Fingerprints()
+
+    def look(number: int) -> None:
+        with db.read() as tx:
+            found = shared.near_to(tx, [printed(number)], comparison=ANY)
+        if found is None:
+            missed.append(number)
+
+    for number in range(20, 60):
+        with db.write() as tx:
+            shared._add(tx, item_id(1), [printed(number)], arrived_before=0)
+        threads = [threading.Thread(target=look, args=(each,)) for each in (number, 20, number, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert missed == []

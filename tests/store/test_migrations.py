@@ -49,6 +49,21 @@ def test_a_migrated_database_has_the_shape_of_a_new_one(tmp_path: Path) -> None:
     assert version_of(tmp_path / "old") == str(SCHEMA_VERSION)
 
 
+def test_the_index_of_fingerprints_goes_and_they_stay(tmp_path: Path) -> None:
+    Database.create(tmp_path / "db").close()
+    before = shape(tmp_path / "db")
+    db = Database.open(tmp_path / "db")
+    with db.write() as tx:
+        tx.driver.execute("INSERT INTO fingerprint VALUES (1, 'i-aaaaaaaa', ?, 100, 0)", ("0" * 64,))
+        tx.driver.execute("CREATE TABLE fingerprint_part (key INTEGER PRIMARY KEY, seq INTEGER)")
+        tx.driver.execute("INSERT INTO fingerprint_part VALUES (1, 1)")
+        STEPS[5](tx.connection)
+    db.close()
+    assert shape(tmp_path / "db") == before
+    with closing(sqlite3.connect(tmp_path / "db")) as connection:
+        assert connection.execute("SELECT hash FROM fingerprint").fetchall() == [("0" * 64,)]
+
+
 def test_the_old_one_is_kept_beside_it_private_and_whole(tmp_path: Path) -> None:
     make_database(tmp_path / "db")
     kept = kept_copy(tmp_path / "db", 1)

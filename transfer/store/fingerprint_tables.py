@@ -1,12 +1,8 @@
-"""The tables of what released files look like; `store.fingerprints` reads and writes them.
-
-Each fingerprint has 16 rows in the index, one for each 16 bits of it: two fingerprints that differ in at most 31 of 256
-bits differ in at most one bit of at least one of these parts.
-"""
+"""The tables of what released files look like; `store.fingerprints` reads and writes them."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Connection, Index, Integer, Table, Text, insert, select
+from sqlalchemy import Column, Connection, Index, Integer, Table, Text, insert, select, text
 
 from transfer.model.media import Family, Format
 from transfer.store.items import ITEM
@@ -26,15 +22,6 @@ FINGERPRINT = Table(
 )
 Index("fingerprint_by_item", FINGERPRINT.c.item)
 
-FINGERPRINT_PART = Table(
-    "fingerprint_part",
-    METADATA,
-    Column("key", Integer, primary_key=True),  # 65536 times the part's place, 0 to 15, and its value
-    Column("seq", Integer, primary_key=True),
-    sqlite_with_rowid=False,
-    sqlite_strict=True,
-)
-
 # Released, and nobody has looked yet at what they look like.
 FINGERPRINT_DUE = Table(
     "fingerprint_due",
@@ -50,8 +37,13 @@ PICTURED = tuple(form.value for form in Format if form.family is not Family.TEXT
 
 def create_fingerprint_tables(connection: Connection) -> None:
     """In a database that had none: all that was ever released is due, and older than whatever arrives from now on."""
-    for table in (FINGERPRINT, FINGERPRINT_PART, FINGERPRINT_DUE):
+    for table in (FINGERPRINT, FINGERPRINT_DUE):
         table.create(connection)
     released = select(RELEASE.c.item, ITEM.c.seq).join(ITEM, ITEM.c.item == RELEASE.c.item)
     released = released.where(RELEASE.c.released_at.is_not(None), RELEASE.c.media_type.in_(PICTURED))
     connection.execute(insert(FINGERPRINT_DUE).from_select(["item", "arrived_before"], released))
+
+
+def drop_fingerprint_parts(connection: Connection) -> None:
+    """The index that they were once searched by goes, where there is one."""
+    connection.execute(text("DROP TABLE IF EXISTS fingerprint_part"))

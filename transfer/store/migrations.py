@@ -20,12 +20,13 @@ from transfer.errors import Misuse, Tampered, Unavailable
 from transfer.store.connections import Session
 from transfer.store.durable import TEMPORARY_PREFIX, sync_folder, world_errors
 from transfer.store.erasure_table import ERASURE
-from transfer.store.fingerprint_tables import create_fingerprint_tables
+from transfer.store.fingerprint_tables import create_fingerprint_tables, drop_fingerprint_parts
 from transfer.store.journal_tags import create_and_fill
 from transfer.store.lock import holds, who_holds
 from transfer.store.notice_table import create_notice_table
 from transfer.store.onedrive_staging_tables import create_onedrive_staging_tables
 from transfer.store.onedrive_tables import create_onedrive_release_tables
+from transfer.store.release_tables import add_release_quickxor
 from transfer.store.schema import META, SCHEMA_VERSION
 
 Step = Callable[[Connection], None]
@@ -58,7 +59,17 @@ def _to_5(connection: Connection) -> None:
     create_onedrive_staging_tables(connection)
 
 
-STEPS: Mapping[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
+def _to_6(connection: Connection) -> None:
+    """Fingerprints are compared in memory: the index for them, 16 rows each, is needed no longer."""
+    drop_fingerprint_parts(connection)
+
+
+def _to_7(connection: Connection) -> None:
+    """A release in OneDrive is told from anything else there by the service's hash of its bytes."""
+    add_release_quickxor(connection)
+
+
+STEPS: Mapping[int, Step] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7}
 """From each version to the next. A step makes its own tables, and none that a later step makes."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 7
 
 METADATA = MetaData()
 
