@@ -57,12 +57,13 @@ class Departures:
     device: DeviceId
     retirers: Mapping[SourceId, Retirer]
     lapsed: Callable[[ItemId], None]
+    recheck: Callable[[], bool] = lambda: False  # what stands on the device's side is looked at again, by its facts
 
     def round(self) -> bool:
         """Everything that is due; whether there may be more at once. Raises Unavailable, Tampered."""
         more = False
         held_back: list[Unavailable] = []
-        for step in (self._recall, self._take_back, self._put, self._retire, self._list):
+        for step in (self._recall, self._take_back, self._put, self._retire, self.recheck, self._list):
             try:
                 more = step() or more
             except Unavailable as error:  # the other steps do not wait for this one

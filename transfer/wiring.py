@@ -20,7 +20,7 @@ from transfer.audit.halted import HaltedLog
 from transfer.audit.log import Log
 from transfer.errors import Misuse
 from transfer.graph.places import Reach, reachable
-from transfer.graph_settings import CredentialKind
+from transfer.graph_settings import CredentialKind, CredentialSettings, OneDriveSettings
 from transfer.log_settings import KeyPlace, key_place
 from transfer.model.clock import Clock
 from transfer.policy.rulebook import load_policy
@@ -206,7 +206,7 @@ def gateway_paths(site: Site) -> GatewayPaths:
         staging=tuple(source.folder for source in settings.folder_sources),
         readable=(workspace.keys, *key_outside, *rules, *graph.readable),
         owned=(workspace.state, workspace.log, workspace.feedback, workspace.receipts, *meets_outside),
-        release=settings.release.folder,
+        release=None if settings.release.onedrive else settings.release.folder,
         connect_tcp=(*((settings.scanner.port,) if settings.scanner.host else ()), *graph.ports),
     )
 
@@ -216,15 +216,21 @@ def _graph_reach(settings: Settings) -> Reach:
     found = Reach()
     if settings.onedrive is None:
         return found
-    for source in settings.sources:
-        if source.onedrive is not None:
-            credential = source.onedrive.credential
-            found += reachable(
-                settings.onedrive.base_url,
-                certificate=credential.certificate_path,
-                managed=credential.kind is CredentialKind.MANAGED_IDENTITY,
-            )
+    credentials = [source.onedrive.credential for source in settings.sources if source.onedrive is not None]
+    if settings.release.onedrive is not None:
+        credentials.append(settings.release.onedrive.credential)
+    for credential in credentials:
+        found += graph_reach(settings.onedrive, credential)
     return found
+
+
+def graph_reach(tenant: OneDriveSettings, credential: CredentialSettings) -> Reach:
+    """What one identity's way to OneDrive takes."""
+    return reachable(
+        tenant.base_url,
+        certificate=credential.certificate_path,
+        managed=credential.kind is CredentialKind.MANAGED_IDENTITY,
+    )
 
 
 def guard_paths(settings: Settings) -> GuardPaths:

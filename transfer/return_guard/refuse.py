@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from transfer.errors import NotSo
 from transfer.model.clock import render_time
+from transfer.model.ends import Expectation
 from transfer.model.events import Event, EventName, FileFact, Json
 from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName, parse_safe_name
-from transfer.return_guard.messages import Expected, Report, Stage, Verdict, What
+from transfer.return_guard.messages import Expected, Report, Stage, Verdict, What, as_expected
 from transfer.return_guard.recognise import name_digest
-from transfer.store.database import Database, Recorder, WriteTx
+from transfer.store.database import Database, ReadTx, Recorder, WriteTx
 from transfer.store.manifests import ManifestRow, Manifests, Reports
+from transfer.store.release_marks import ReleaseMarks
 from transfer.store.releases import ReleaseRow, Releases, ReleaseState
 
 CLAUSE = "G5"  # nothing comes back
@@ -30,7 +32,7 @@ _STAGES = {
 
 class ReturnDesk:
     """Takes in reports and says what is ours. `policy` is the digest of the policy in force; by that policy what was
-    moved aside is kept for `aside_days`, 0: for ever."""
+    moved aside is kept for `aside_days`, 0: for ever. `marks` is for a release folder in OneDrive."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class ReturnDesk:
         manifest_name: SafeName,
         policy: Sha256,
         aside_days: int = 0,
+        marks: ReleaseMarks | None = None,
     ) -> None:
         self._database = database
         self._recorder = recorder
@@ -53,16 +56,21 @@ class ReturnDesk:
         self._manifest_digest = name_digest(manifest_name.text.encode())
         self._policy = policy
         self._aside_days = aside_days
+        self._marks = marks
 
     def listing(self) -> list[Expected]:
         """All that the guard must let stand now. Raises Unavailable."""
         with self._database.read() as tx:
             rows = self._releases.current(tx)
-            manifests = self._manifests.current(tx)
+            marks = [None] * len(rows) if self._marks is None else self._marks.of_all(tx, rows)
+            manifests = [self._expected_manifest(tx, row) for row in self._manifests.current(tx)]
         return [
-            Expected(stage=_STAGES[row.state], name=row.name, temporary=row.temporary, sha256=row.sha256, size=row.size)
-            for row in rows
-        ] + [self._expected_manifest(row) for row in manifests]
+            as_expected(
+                Expectation(name=row.name, temporary=row.temporary, sha256=row.sha256, size=row.size, mark=mark),
+                _STAGES[row.state],
+            )
+            for row, mark in zip(rows, marks, strict=True)
+        ] + manifests
 
     def record(self, report: Report) -> Verdict:
         """Ours or foreign; its entry is durable then, and is one however often the report comes. Raises Unavailable."""
@@ -153,14 +161,18 @@ class ReturnDesk:
     def _append(self, tx: WriteTx, name: EventName, report: Report, facts: dict[str, Json]) -> None:
         self._recorder.append(tx, Event(name=name, file=_file(report), policy=self._policy, facts=facts))
 
-    def _expected_manifest(self, row: ManifestRow) -> Expected:
-        return Expected(
-            stage=Stage.PLACED if row.placed else Stage.COMING,
+    def _expected_manifest(self, tx: ReadTx, row: ManifestRow) -> Expected:
+        mark = None
+        if self._marks is not None:
+            mark = self._marks.of_note(tx, self._manifest_digest, row.note, placed=row.placed)
+        expectation = Expectation(
             name=self._manifest_name,
             temporary=parse_safe_name(row.temporary),
             sha256=row.sha256,
             size=len(row.note),
+            mark=mark,
         )
+        return as_expected(expectation, Stage.PLACED if row.placed else Stage.COMING)
 
 
 def _was_ours(row: ReleaseRow, report: Report) -> bool:
