@@ -13,9 +13,9 @@ from transfer.errors import Misuse
 from transfer.graph.identity import Certificate, Credential, DeviceCode, FixedToken, ManagedIdentity
 from transfer.graph.pace import Manners
 from transfer.graph.reader import Reader
-from transfer.graph.session import DownloadingSession, UploadingSession, user_agent
+from transfer.graph.session import DownloadingSession, user_agent
 from transfer.graph.throttle import Throttle
-from transfer.graph.verbs import PROBER, READER
+from transfer.graph.verbs import READER
 from transfer.graph_settings import CredentialKind, CredentialSettings, OneDriveSettings, StagingSettings, WatchMode
 from transfer.intake.authorship import Staff
 from transfer.intake.onedrive import OneDriveSource
@@ -61,17 +61,6 @@ def build_reader(tenant: OneDriveSettings, staging: StagingSettings, *, throttle
     )
     watched = staging.folder if staging.watch is WatchMode.FOLDER else "root"
     return Reader(session, drive=staging.drive, watched=watched)
-
-
-def build_prober(tenant: OneDriveSettings, staging: StagingSettings, *, throttle: Throttle) -> UploadingSession:
-    """The reader's identity, trying what it must not be able to. Raises Misuse."""
-    return UploadingSession(
-        verbs=PROBER,
-        credential=credential_of(tenant, staging.credential),
-        throttle=throttle,
-        user_agent=user_agent(tenant.organisation),
-        base_url=tenant.base_url,
-    )
 
 
 def credential_of(tenant: OneDriveSettings, settings: CredentialSettings) -> Credential:

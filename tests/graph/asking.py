@@ -13,13 +13,13 @@ from transfer.graph.places import GRAPH, parse_place
 from transfer.graph.session import Session, user_agent
 from transfer.graph.throttle import Throttle
 from transfer.graph.transport import Transport
-from transfer.graph.verbs import LISTER, PROBER, READER, WRITER, Verb
+from transfer.graph.verbs import LISTER, ONLOOKER, PROBER, READER, WRITER, Verb
 from transfer.wiring import SystemClock
 
 DRIVE = "b!CM3ky53sGlRL6NcvqIj0D24ijsWfVprruRBhLfCnoXg"
 FOLDER = "01RYCE474DLBGJ7I55OBXOMH5RTIYW2FFF"
 ITEM = "01XS7MJBIQRVB4FIY7N62ZDK3O3SIPM7BO"
-RELEASE = {"writer": WRITER, "lister": LISTER}
+RELEASE = {"writer": WRITER, "lister": LISTER, "onlooker": ONLOOKER}
 LISTS = {**RELEASE, "reader": READER, "prober": PROBER}
 SWIFT = Manners(in_flight=4, patience=5.0, first_pause=0.02, longest_pause=0.2)
 

@@ -160,7 +160,10 @@ def test_the_lists_are_what_they_are_meant_to_be() -> None:
     assert {verb.name for verb in verbs.WRITER} == {
         "item", "named-item", "create-upload", "replace-upload", "change", "delete"
     }  # fmt: skip
-    for listed in (verbs.WRITER, verbs.LISTER, verbs.PROBER):
+    assert {verb.name for verb in verbs.LISTER - verbs.ONLOOKER} == {"change", "delete"}
+    assert {verb.method for verb in verbs.ONLOOKER} == {"GET"}
+    assert verbs.ONLOOKER < verbs.LISTER
+    for listed in (verbs.WRITER, verbs.LISTER, verbs.PROBER, verbs.ONLOOKER):
         assert not any(verb.content for verb in listed)
     every = set().union(*LISTS.values())
     assert len({verb.name for verb in every}) == len(every)

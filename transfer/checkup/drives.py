@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from transfer.approvals.people import listing
 from transfer.approvals.statement import Role
 from transfer.checkup.check import Check, Standing, fault
+from transfer.checkup.drive_sessions import build_prober, patient
 from transfer.errors import TransferError
-from transfer.graph.pace import Manners
 from transfer.settings import SourceSettings
 from transfer.wiring import Site
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from transfer.graph_settings import OneDriveSettings, StagingSettings
 
 _NAME = "onedrive"
-_MANNERS = Manners(patience=15.0)  # somebody waits for the answer
 
 
 def check_drives(site: Site) -> Iterator[Check]:
@@ -41,10 +40,9 @@ def check_drives(site: Site) -> Iterator[Check]:
 def _reads(site: Site, tenant: OneDriveSettings, source: str, staging: StagingSettings) -> Check:
     """Its folder is there, and its changes are told."""
     from transfer.graph.records import ItemKind
-    from transfer.graph.throttle import Throttle
     from transfer.onedrive_ends import build_reader
 
-    with closing(build_reader(tenant, staging, throttle=Throttle(clock=site.clock, manners=_MANNERS))) as reader:
+    with closing(build_reader(tenant, staging, throttle=patient(site.clock))) as reader:
         item = reader.item(staging.folder)
         if item is None or item.kind not in {ItemKind.FOLDER, ItemKind.ROOT}:
             return Check(
@@ -61,10 +59,8 @@ def _reads(site: Site, tenant: OneDriveSettings, source: str, staging: StagingSe
 def _writes(site: Site, tenant: OneDriveSettings, source: str, staging: StagingSettings) -> Check:
     """Nothing can be put there with the reader's identity."""
     from transfer.graph.prober import may_write
-    from transfer.graph.throttle import Throttle
-    from transfer.onedrive_ends import build_prober
 
-    with build_prober(tenant, staging, throttle=Throttle(clock=site.clock, manners=_MANNERS)) as session:
+    with build_prober(tenant, staging.credential, clock=site.clock) as session:
         wrong = may_write(session, drive=staging.drive, folder=staging.folder)
     if wrong:
         return Check(

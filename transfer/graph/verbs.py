@@ -1,7 +1,8 @@
 """What may be asked of Microsoft Graph, as closed lists: a client holds one list, its transport passes nothing else.
 
     READER   staging: changes, one item, its versions, its content
-    PROBER   staging, for `transfer doctor`: tries an upload that must be refused
+    PROBER   for `transfer doctor`: tries to see a folder and to begin an upload, where it should work and must not
+    ONLOOKER release, for `transfer doctor`: what a LISTER sees, without what it does
     WRITER   release: upload sessions, one item's facts, rename and remove
     LISTER   release: changes, one item's facts, permissions, members of groups, move and remove
 
@@ -198,6 +199,7 @@ MEMBERS = Verb(
 
 READER = frozenset({DELTA, ITEM, VERSIONS, CONTENT})
 PROBER = frozenset({ITEM, CREATE_UPLOAD})
+ONLOOKER = frozenset({DELTA, ITEM, PERMISSIONS, MEMBERS})
 WRITER = frozenset({ITEM, NAMED_ITEM, CREATE_UPLOAD, REPLACE_UPLOAD, CHANGE, DELETE})
 LISTER = frozenset({DELTA, ITEM, PERMISSIONS, MEMBERS, CHANGE, DELETE})
 

@@ -20,7 +20,7 @@ from transfer.graph.sharing import Grantee, Permission
 CLAUSE = "G5"  # nothing comes back
 READ = ("read",)
 KNOWN_ROLES = frozenset({"read", "write", "owner", "fullcontrol"})
-_PERSONS = frozenset({"user", "siteUser", "invitation"})
+PERSONS = frozenset({"user", "siteUser", "invitation"})
 
 
 class Place(StrEnum):
@@ -168,7 +168,7 @@ class Auditor:
                 yield Breach.DEVICE_MORE
         elif grantee.kind == "group":
             yield from self._of_group(grantee, reads_only=reads_only)
-        elif grantee.kind == "application" or (grantee.kind in _PERSONS and _is_named(grantee, permission)):
+        elif grantee.kind == "application" or (grantee.kind in PERSONS and is_named(grantee, permission)):
             return  # somebody else; the staff of the site may have any right
         elif not reads_only and (grantee.id or "").casefold() not in self._known:
             yield Breach.GROUP_UNKNOWN  # a group of the site, everybody, or a kind that is new to us
@@ -203,7 +203,7 @@ def _of_link(permission: Permission) -> Iterator[Breach]:
         yield Breach.LINK_UNKNOWN
 
 
-def _is_named(grantee: Grantee, permission: Permission) -> bool:
+def is_named(grantee: Grantee, permission: Permission) -> bool:
     """Whether this is one person: by an id of the directory, or by an address.
 
     The service names the same one several times, in old properties and new ones: a `user` with a display name alone
