@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.store.pieces import CountingRecorder, SteppingClock
-from transfer.arrivals import Arrivals, Taking
+from transfer.arrivals import Arrivals, Claims, Taking
+from transfer.errors import Unavailable
 from transfer.intake.folder import FolderSource
 from transfer.intake.settle import SettleRules
 from transfer.model.identifiers import ItemId, PersonId, SourceId
@@ -44,6 +47,7 @@ class Door:
         self.now = 100.0
         self.taken: list[ItemId] = []
         self.on_the_line = 0
+        self.each_taken: Callable[[], object] = lambda: None
         entropy = iter(range(1000))
         self.arrivals = Arrivals(
             sources=[
@@ -61,10 +65,14 @@ class Door:
             rules=lambda _source: SettleRules(still=2.0),
             rescan_seconds=5.0,
             monotonic=lambda: self.now,
-            taken=self.taken.append,
+            taken=self.take,
             wake=lambda: None,
             ahead=lambda: self.on_the_line,
         )
+
+    def take(self, item: ItemId) -> None:
+        self.taken.append(item)
+        self.each_taken()
 
     def drop(self, name: str, content: bytes) -> None:
         (self.staging / "open-day" / name).write_bytes(content)
@@ -132,6 +140,37 @@ def test_intake_lets_a_long_line_catch_up_and_never_stands_still(door: Door) -> 
     assert len(door.taken) == 100
     assert not door.arrivals.crowded
     assert door.register.asked == 100
+
+
+def test_what_others_take_up_fills_the_line_too(door: Door) -> None:
+    for number in range(10):
+        door.drop(f"{number}.txt", b"text %d" % number)
+    door.pass_time(1)
+    door.on_the_line = 60
+    door.each_taken = lambda: setattr(door, "on_the_line", door.on_the_line + 2)  # as many again by somebody else
+    door.now += 10
+    assert door.arrivals.round() <= 0.1
+    assert (len(door.taken), door.on_the_line, door.arrivals.crowded) == (2, 64, True)
+
+
+def test_the_reserve_holds_however_many_are_taken_up_at_once(door: Door) -> None:
+    claims = Claims()
+    with claims.of(100) as first, claims.of(50) as second:
+        assert (first, second) == (0, 100)
+        with suppress(KeyError), claims.of(7) as third:
+            assert third == 150
+            raise KeyError
+        with claims.of(1) as fourth:
+            assert fourth == 150
+    with claims.of(5) as alone:
+        assert alone == 0
+    taking = door.arrivals._taking
+    free = taking.blobs.free_bytes()
+    door.drop("a.txt", b"text")
+    arrival = next(door.arrivals._watched[0].source.sightings())
+    with taking.claims.of(free - 3), pytest.raises(Unavailable, match="no room"):
+        taking.take(arrival, door.arrivals._watched[0].source)
+    assert taking.take(arrival, door.arrivals._watched[0].source) is not None
 
 
 def test_changed_bytes_are_a_new_item(door: Door) -> None:

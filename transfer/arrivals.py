@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from transfer.errors import NotSo, Unavailable
 from transfer.intake.admit import TurnedAway, admit
-from transfer.intake.folder import FolderWatcher, Happening, Notice
+from transfer.intake.folder import FolderWatcher, Notice
 from transfer.intake.place import is_leftover
 from transfer.intake.settle import Settled, SettleRules, Settling
 from transfer.model.chronicle import refused_event, spooled_event
@@ -31,11 +31,32 @@ from transfer.policy.rules import CampaignStanding, Evidence, Policy
 from transfer.store.blobs import Blobs
 from transfer.store.database import Database
 from transfer.store.register import Register
+from transfer.watched import Watched
+
+
+class Claims:
+    """The bytes that files on their way into the spool may yet take of its disk. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claimed = 0
+
+    @contextmanager
+    def of(self, size: int) -> Iterator[int]:
+        """While a file of this size is taken up: how much the others that are being taken up may need."""
+        with self._lock:
+            others = self._claimed
+            self._claimed += size
+        try:
+            yield others
+        finally:
+            with self._lock:
+                self._claimed -= size
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taking:
-    """What taking up an arrival needs."""
+    """What taking up an arrival needs. For any thread: the reserve holds however many are taken up at once."""
 
     db: Database
     register: Register
@@ -44,6 +65,7 @@ class Taking:
     clock: Clock
     entropy: Callable[[int], bytes]
     reserve: int
+    claims: Claims = field(default_factory=Claims)
 
     def take(self, arrival: Arrival, source: Source) -> ItemId | None:
         """The new item; None if it is known already, changed meanwhile, or is nothing anybody dropped.
@@ -51,6 +73,14 @@ class Taking:
         The caller has asked whether it is known; should another have taken it up since, the register refuses it.
         Raises Unavailable: the source, the spool or the disk fails; it stays where it is.
         """
+        with self.claims.of(self._spooling(arrival)) as others:
+            return self._take(arrival, source, reserve=self.reserve + others)
+
+    def _spooling(self, arrival: Arrival) -> int:
+        """How much of the spool's disk it takes at most; what is larger than anything may be is only hashed."""
+        return arrival.size if arrival.size <= self.policy.limits.any_bytes else 0
+
+    def _take(self, arrival: Arrival, source: Source, *, reserve: int) -> ItemId | None:
         answer = admit(
             arrival,
             source=source,
@@ -60,7 +90,7 @@ class Taking:
             item=item_id_from_entropy(self.entropy(5)),
             clock=self.clock,
             hash_limit=self.policy.hash_limit_bytes,
-            reserve=self.reserve,
+            reserve=reserve,
         )
         if answer is None:
             return None
@@ -124,14 +154,14 @@ class Arrivals:
         ahead: Callable[[], int],
     ) -> None:
         self.stillness = max((rules(source.id).still for source in sources), default=0.0)  # seconds, the longest
-        self._watched = [_Watched(source, Settling(rules(source.id))) for source in sources]
+        self._watched = [Watched(source, Settling(rules(source.id))) for source in sources]
         self._taking = taking
         self._rescan_seconds = rescan_seconds
         self._monotonic = monotonic
         self._taken = taken
         self._wake = wake
         self._ahead = ahead
-        self._room = 0
+        self._room = self._took = 0  # how many the last round might take up, and did
         self._rescan_at = 0.0
 
     def teller(self, number: int) -> Callable[[Notice], None]:
@@ -151,7 +181,7 @@ class Arrivals:
     def round(self) -> float:
         """Takes up what has settled; the seconds until there may be something again. Raises Unavailable."""
         now = self._monotonic()
-        self._room = max(1, _AHEAD - self._ahead())
+        self._room, self._took = max(1, _AHEAD - self._ahead()), 0
         full = now >= self._rescan_at
         if full:
             self._rescan_at = now + self._rescan_seconds
@@ -168,15 +198,18 @@ class Arrivals:
 
     @property
     def crowded(self) -> bool:
-        """Whether the last round left settled files where they are, for the line to catch up."""
-        return self._room <= 0
+        """Whether the last round left settled files where they are, for the line to catch up.
+
+        Others may take up files beside these: then the line is full though few of its items are of this round.
+        """
+        return self._took >= self._room or (self._took > 0 and self._ahead() >= _AHEAD)
 
     @property
     def unsettled(self) -> int:
         """How many files are being waited for."""
         return sum(watched.settling.next_due() is not None for watched in self._watched)
 
-    def _round_of(self, watched: _Watched, *, full: bool) -> None:
+    def _round_of(self, watched: Watched, *, full: bool) -> None:
         watched.apply_news()
         if full:
             seen, waiting = set[bytes](), set[bytes]()
@@ -197,7 +230,7 @@ class Arrivals:
             else:
                 self._look(watched, found)
 
-    def _concerns_us(self, watched: _Watched, arrival: Arrival) -> bool:
+    def _concerns_us(self, watched: Watched, arrival: Arrival) -> bool:
         if is_leftover(arrival.path):
             return False
         known = watched.remembered(arrival)
@@ -207,72 +240,17 @@ class Arrivals:
             watched.remember(arrival, known=known)
         return not known
 
-    def _look(self, watched: _Watched, arrival: Arrival) -> None:
+    def _look(self, watched: Watched, arrival: Arrival) -> None:
         answer = watched.settling.seen(arrival, at=self._monotonic())
         if not isinstance(answer, Settled):
             return
-        self._room -= 1
+        self._took += 1
         item = self._taking.take(answer.arrival, watched.source)
         if item is None:
             watched.forget(arrival.path)
             return
         watched.remember(answer.arrival, known=True)
         self._taken(item)
-
-
-class _Watched:
-    """One source with what is known of it: what settles there, and which arrivals the register has.
-
-    Only this gateway enters items, and an item's arrival stays known for ever: what the register answered once about
-    an arrival holds until it is taken up.
-    """
-
-    def __init__(self, source: Source, settling: Settling) -> None:
-        self.source = source
-        self.settling = settling
-        self._answers: dict[bytes, tuple[tuple[object, ...], bool]] = {}
-        self._news: deque[tuple[Notice, float]] = deque()
-        self._lock = threading.Lock()
-
-    def remembered(self, arrival: Arrival) -> bool | None:
-        """Whether the register knows it; None if it was not asked about this very arrival."""
-        identity, known = self._answers.get(arrival.path, ((), False))
-        return known if identity == arrival.identity else None
-
-    def remember(self, arrival: Arrival, *, known: bool) -> None:
-        """What the register answered."""
-        self._answers[arrival.path] = (arrival.identity, known)
-
-    def forget(self, path: bytes) -> None:
-        """Ask again."""
-        self._answers.pop(path, None)
-
-    def forget_all_but(self, present: set[bytes]) -> None:
-        """After a full look: what no longer lies there needs no memory."""
-        for path in self._answers.keys() - present:
-            del self._answers[path]
-
-    def put(self, notice: Notice, at: float) -> None:
-        with self._lock:
-            self._news.append((notice, at))
-
-    def apply_news(self) -> None:
-        with self._lock:
-            news = list(self._news)
-            self._news.clear()
-        for notice, at in news:
-            self._apply(notice, at)
-
-    def _apply(self, notice: Notice, at: float) -> None:
-        match notice.happening:
-            case Happening.CLOSED:
-                self.settling.closed(notice.path, at=at)
-            case Happening.CHANGED:
-                self.settling.changed(notice.path, at=at)
-            case Happening.MOVED:
-                self.settling.moved(notice.path, notice.to, at=at)
-            case Happening.GONE:
-                self.settling.gone(notice.path)
 
 
 class Watchers:

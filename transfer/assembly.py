@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from transfer import __version__
 from transfer.approvals.campaigns import standing
 from transfer.approvals.reviews import cleared
-from transfer.arrivals import Arrivals, Taking, Watchers
-from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
 from transfer.audit.receipt_files import ReceiptFiles
 from transfer.audit.shards import is_over, verifiers_of
 from transfer.audit.show import ShownEntry
-from transfer.departures import Departures, stands_now
+from transfer.device_side import build_departures, build_post, waiters
 from transfer.drive_watch import DriveWatch
 from transfer.footing import Footing
 from transfer.gateway import Gateway
 from transfer.housekeeping import Housekeeping
-from transfer.intake.folder import FolderWatcher
 from transfer.judging import Standing
 from transfer.log_key import load_signer
 from transfer.looking_back import LookingBack
 from transfer.loops import Bell
-from transfer.model.ends import Source
 from transfer.model.events import Json
-from transfer.model.identifiers import CampaignId, ItemId, Sha256
+from transfer.model.identifiers import CampaignId, Sha256
 from transfer.notices import Notices
 from transfer.pipeline import Line
 from transfer.policy.rules import CampaignStanding
-from transfer.release.dispatch import Dispatch
-from transfer.release.folder import FolderBoard, FolderRecaller, FolderSink
-from transfer.release.parcel import MANIFEST_NAME
-from transfer.release.renew import ManifestKeeper
-from transfer.return_guard.link import find_account
-from transfer.return_guard.post import Post
-from transfer.return_guard.refuse import ReturnDesk
+from transfer.release_ends import build_release_ends
 from transfer.sandbox.profiles import Support
 from transfer.scanner_watch import ScannerWatch
-from transfer.settings import guard_socket
-from transfer.sources import build_drives, build_folders, build_retirers, settle_rules
+from transfer.sources import build_doors, build_drives
 from transfer.store.apart import is_busy
 from transfer.store.database import ReadTx
-from transfer.store.manifests import Reports
 from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import ItemRow
 from transfer.store.schema import SCHEMA_VERSION
@@ -69,15 +56,14 @@ def build_gateway(
     arrivals_bell, departures_bell, worklist = Bell(), Bell(), Worklist()
     line = _line(site)
     signer = load_signer(site)
-    post = _post(site, departures_bell)
+    ends = build_release_ends(site)
+    post = build_post(site, departures_bell, ends)
     drives = build_drives(site)
-    arrivals = _arrivals(site, arrivals_bell, worklist, [*build_folders(site), *drives])
     return Gateway(
         line=line,
         footing=footing,
-        arrivals=arrivals,
-        watchers=_watchers(site, arrivals),
-        departures=_departures(site, post, signer, lapsed=lambda item: worklist.add([item])),
+        doors=build_doors(site, arrivals_bell, worklist, drives),
+        departures=build_departures(site, ends, post, signer, lapsed=lambda item: worklist.add([item])),
         notices=Notices(
             db=site.db,
             register=site.register,
@@ -107,7 +93,7 @@ def build_gateway(
         monotonic=time.monotonic,
         arrivals_bell=arrivals_bell,
         departures_bell=departures_bell,
-        drives=DriveWatch(db=site.db, drives=drives),
+        drives=DriveWatch(db=site.db, drives=[*drives, *waiters(site, ends)]),
     )
 
 
@@ -150,93 +136,6 @@ def _line(site: Site) -> Line:
         policy=site.policy,
         standing=standing_of(site),
         reviewed=partial(cleared, desk=site.desk, policy=site.policy),
-    )
-
-
-def _arrivals(site: Site, bell: Bell, worklist: Worklist, sources: Sequence[Source]) -> Arrivals:
-    intake = site.settings.intake
-    return Arrivals(
-        sources=sources,
-        taking=Taking(
-            db=site.db,
-            register=site.register,
-            blobs=site.blobs,
-            policy=site.policy,
-            clock=site.clock,
-            entropy=secrets.token_bytes,
-            reserve=intake.min_free_bytes,
-        ),
-        rules=partial(settle_rules, site.settings),
-        rescan_seconds=intake.rescan_seconds,
-        monotonic=time.monotonic,
-        taken=lambda item: worklist.add([item]),
-        wake=bell.ring,
-        ahead=lambda: len(worklist),
-    )
-
-
-def _watchers(site: Site, arrivals: Arrivals) -> Watchers:
-    return Watchers(
-        FolderWatcher(source.folder, tell=arrivals.teller(number))
-        for number, source in enumerate(site.settings.folder_sources)
-    )
-
-
-def _post(site: Site, bell: Bell) -> Post:
-    desk = ReturnDesk(
-        database=site.db,
-        recorder=site.log,
-        releases=site.releases,
-        manifests=site.manifests,
-        reports=Reports(),
-        manifest_name=MANIFEST_NAME,
-        policy=Sha256(site.policy.sha256),
-        aside_days=site.policy.retention.aside_days,
-    )
-    return Post(
-        path=guard_socket(site.settings, site.workspace),
-        listing=desk.listing,
-        record=desk.record,
-        recorded=bell.ring,
-        monotonic=time.monotonic,
-        aside_days=site.policy.retention.aside_days,
-        guest=find_account(site.settings.guard.user) if site.settings.guard.user else None,
-    )
-
-
-def _departures(site: Site, post: Post, signer: Ed25519Signer, *, lapsed: Callable[[ItemId], None]) -> Departures:
-    release = site.settings.release
-    dispatch = Dispatch(
-        database=site.db,
-        register=site.register,
-        releases=site.releases,
-        blobs=site.blobs,
-        sink=FolderSink(release.folder, clock=site.clock),
-        recaller=FolderRecaller(release.folder),
-        lookout=post,
-        clock=site.clock,
-        entropy=secrets.token_bytes,
-        stands=partial(stands_now, desk=site.desk, policy=site.policy, device=release.device_id),
-    )
-    keeper = ManifestKeeper(
-        database=site.db,
-        releases=site.releases,
-        manifests=site.manifests,
-        board=FolderBoard(release.folder),
-        lookout=post,
-        signer=signer,
-        origin=signer.name,
-        clock=site.clock,
-        entropy=secrets.token_bytes,
-    )
-    return Departures(
-        dispatch=dispatch,
-        manifest=keeper,
-        desk=site.desk,
-        policy=site.policy,
-        device=release.device_id,
-        retirers=build_retirers(site),
-        lapsed=lapsed,
     )
 
 

@@ -1,6 +1,6 @@
 """The gateway: the loops of one workspace, from start to stop.
 
-    arrivals    staging → spool                      one thread
+    arrivals    staging → spool                      one thread for all folders, one for each source in OneDrive
     line        spool → verdict                      one thread a sandbox worker
     departures  approval → device's side and back    one thread
     log         signs and publishes                  one thread
@@ -9,7 +9,7 @@
     upkeep      retention, campaigns, clock          one thread
     scanner     its tests; what it is to see again   one thread
     selfcheck   verifies the whole log once a day    one thread
-    onedrive    what OneDrive makes us wait for      one thread
+    onedrive    what OneDrive makes us wait for      one thread, if there is a drive
 
 What enters: the parts, put together by the wiring, after the process has confined itself. What leaves: nothing but
 what the parts do. Another process that decides something changes the database; this one notices by its data version.
@@ -22,10 +22,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from transfer import __version__
-from transfer.arrivals import Arrivals, Watchers
 from transfer.audit.publish import Publisher
 from transfer.audit.receipt_files import ReceiptFiles
 from transfer.departures import Departures
+from transfer.doors import Doors
 from transfer.drive_watch import DriveWatch
 from transfer.errors import NotSo, Tampered, Unavailable
 from transfer.footing import Footing
@@ -49,6 +49,7 @@ _IDLE_SECONDS = 0.5
 _NOTICES_REST_SECONDS = 0.25  # so that many items at once are told of together; a single one is told of at once
 _GUARD_SECONDS = 3.0
 _ROUND_SECONDS = 30.0
+_LAST_SECONDS = 10.0  # for all loops together to end what they are at
 _A_DAY = 86_400.0
 
 
@@ -58,8 +59,7 @@ class Gateway:
 
     line: Line
     footing: Footing
-    arrivals: Arrivals
-    watchers: Watchers
+    doors: Doors
     departures: Departures
     notices: Notices
     upkeep: Upkeep
@@ -99,7 +99,7 @@ class Gateway:
             yield
         finally:
             self.condition.stopping.set()
-            self.watchers.stop()
+            self.doors.stop()
             self.post.close()
             self.line.media.close()
             self.line.residue.close()
@@ -128,8 +128,9 @@ class Gateway:
             self._check_ground()
         for loop in loops.values():
             loop.wake()
-        for loop in loops.values():
-            loop.join(10)
+        until = self.monotonic() + _LAST_SECONDS
+        for loop in loops.values():  # one that waits for a drive ends with the drive's connections
+            loop.join(max(0.0, until - self.monotonic()))
         if self.condition.alarm is not None:
             raise self.condition.alarm
 
@@ -152,7 +153,7 @@ class Gateway:
         with kept(missing):
             self._meet_guard()
         with kept(missing):
-            self._take_what_settles()
+            self.doors.take_what_settles(_ROUND_SECONDS, stopping=self.condition.stopping)
         self._patiently(self.worklist.wait_until_idle, _A_DAY)
         for rounds in (self.departures.round, self.notices.round, self._publish, self.receipts.round):
             with kept(missing):
@@ -182,32 +183,17 @@ class Gateway:
                 return True
         return False
 
-    def _take_what_settles(self) -> None:
-        until = self.monotonic() + _ROUND_SECONDS + self.arrivals.stillness
-        self.watchers.tend()
-        self.arrivals.rescan_now()
-        missing: list[Unavailable] = []
-        while True:
-            wait = _IDLE_SECONDS
-            with kept(missing):  # what one source lacks does not keep the others from settling
-                wait = self.arrivals.round()
-            late = self.monotonic() > until and not self.arrivals.crowded
-            if not self.arrivals.unsettled or late or self.condition.stopping.is_set():
-                break
-            self.condition.stopping.wait(min(wait, _IDLE_SECONDS))
-        if missing:
-            raise missing[0]
-
     def _loops(self) -> dict[str, Loop]:
         bodies: dict[str, tuple[Callable[[], bool | float], float]] = {
-            "arrivals": (self._arrive, 1.0),
+            **{name: (body, 1.0) for name, body in self.doors.rounds().items()},
             "departures": (self._depart, 1.0),
             "log": (self._publish, self.publish_seconds),
             "receipts": (self.receipts.round, self.publish_seconds),
             "upkeep": (lambda: self._again(self.upkeep.round()), 1.0),
             "scanner": (lambda: self._again(self.watch.round()), 3.0),
-            "onedrive": (self.drives.round, 1.0),
         }
+        if self.drives.drives:
+            bodies["onedrive"] = (self.drives.round, 1.0)
         if self.selfcheck is not None:
             bodies["selfcheck"] = (self.selfcheck, 60.0)
         loops = {
@@ -219,11 +205,6 @@ class Gateway:
 
     def _line_loop(self, number: int, *, left: list[Unavailable] | None = None) -> Loop:
         return Loop(f"line-{number}", lambda: self._carry(left), period=0.0, condition=self.condition)
-
-    def _arrive(self) -> float:
-        if self.watchers.tend():
-            self.arrivals.rescan_now()
-        return self.arrivals.round()
 
     def _depart(self) -> bool:
         self.post.wait_until_alive(_GUARD_SECONDS)  # it starts beside us, and comes back within this after a fall

@@ -1,18 +1,26 @@
-"""The staging ends of a site: folders on a disk and in OneDrive, what removes originals, how long files stand still.
+"""The staging ends of a site: folders on a disk and in OneDrive, what takes up from them, what removes originals.
 
-What enters: a site. What leaves: sources and retirers. What OneDrive takes is imported only where one is configured.
+What enters: a site. What leaves: sources, doors, retirers. What OneDrive takes is imported only where it is used.
 """
 
 from __future__ import annotations
 
+import secrets
+import time
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from transfer.intake.folder import FolderRetirer, FolderSource
+from transfer.arrivals import Arrivals, Taking, Watchers
+from transfer.doors import Doors
+from transfer.intake.folder import FolderRetirer, FolderSource, FolderWatcher
 from transfer.intake.settle import SettleRules
-from transfer.model.ends import Retirer
+from transfer.loops import Bell
+from transfer.model.ends import Retirer, Source
 from transfer.model.identifiers import SourceId
 from transfer.settings import Settings
 from transfer.wiring import Site
+from transfer.worklist import Worklist
 
 if TYPE_CHECKING:
     from transfer.intake.onedrive import OneDriveSource
@@ -56,3 +64,44 @@ def settle_rules(settings: Settings, source: SourceId) -> SettleRules:
     drives = {each.source_id: each.onedrive for each in settings.sources}
     drive = drives.get(source)
     return SettleRules(still=settings.intake.settle_seconds if drive is None else drive.settle_seconds)
+
+
+def build_doors(site: Site, bell: Bell, worklist: Worklist, drives: Sequence[Source]) -> Doors:
+    """All places where files come in, over one spool; what was taken up goes on the worklist."""
+    intake = site.settings.intake
+    taking = Taking(
+        db=site.db,
+        register=site.register,
+        blobs=site.blobs,
+        policy=site.policy,
+        clock=site.clock,
+        entropy=secrets.token_bytes,
+        reserve=intake.min_free_bytes,
+    )
+
+    def arrivals_of(sources: Sequence[Source]) -> Arrivals:
+        return Arrivals(
+            sources=sources,
+            taking=taking,
+            rules=partial(settle_rules, site.settings),
+            rescan_seconds=intake.rescan_seconds,
+            monotonic=time.monotonic,
+            taken=lambda item: worklist.add([item]),
+            wake=bell.ring,
+            ahead=lambda: len(worklist),
+        )
+
+    folders = arrivals_of(build_folders(site))
+    return Doors(
+        folders=folders,
+        watchers=_watchers(site, folders),
+        drives={drive.id: arrivals_of([drive]) for drive in drives},
+        monotonic=time.monotonic,
+    )
+
+
+def _watchers(site: Site, arrivals: Arrivals) -> Watchers:
+    return Watchers(
+        FolderWatcher(source.folder, tell=arrivals.teller(number))
+        for number, source in enumerate(site.settings.folder_sources)
+    )

@@ -110,6 +110,27 @@ def test_a_refused_right_is_waited_for_and_told_in_status(site: Tenant) -> None:
         wait_for(lambda: "source «staff» waits" not in place.must("status").out, 10, "the end of the wait")
 
 
+@pytest.mark.parametrize(
+    ("fault", "path", "options"),
+    [("throttle", "delta", {"retry_after": 30, "times": 1000}), ("slow", "/download/", {"seconds": 30})],
+    ids=["it-asks-to-wait", "a-film-takes-long"],
+)
+def test_folders_do_not_wait_for_a_drive(site: Tenant, fault: str, path: str, options: dict[str, int]) -> None:
+    place = site.place
+    site.configure()
+    with running(place):
+        place.drop("first.jpg", samples.jpeg(64, 48))
+        wait_for(lambda: states(place).get("first.jpg") == "held", 40, "the first verdict")
+        site.world.fault(fault, path=path, **options)
+        site.drop("drive.jpg", samples.jpeg(320, 240))
+        wait_for(lambda: site.world.faults_met().get(fault), 20, "what the drive makes us wait for")
+        place.drop("disk.jpg", samples.jpeg(160, 120))
+        took = wait_for(lambda: states(place).get("disk.jpg") == "held", 20, "the verdict on what lies in a folder")
+        assert "drive.jpg" not in states(place)
+        site.world.no_faults()
+    print(f"{took:.1f} s while the drive had us wait for 30")
+
+
 def onedrive_checks(place: Place) -> list[tuple[str, str]]:
     return [
         (check["status"], check["sentence"])
@@ -166,3 +187,9 @@ def test_one_round_takes_what_is_there_and_says_what_could_not_be_asked(site: Te
     assert answer.code == 3
     assert "403" in answer.err
     assert states(place)["second.jpg"] == "held", "a drive that cannot be asked keeps nobody else waiting"
+    site.world.no_faults()
+    site.world.fault("slow", path="/download/", seconds=5)
+    site.drop("third.jpg", samples.jpeg(64, 48))
+    place.drop("fourth.jpg", samples.jpeg(48, 64))
+    place.must("run", "--once")
+    assert states(place)["third.jpg"] == states(place)["fourth.jpg"] == "held", "one round waits for what comes slowly"
