@@ -57,10 +57,8 @@ def named_place(site: Site, given: str) -> KeyPlace:
     """The place that an option names: a path, or `credential:NAME`; not in the workspace. Raises Misuse."""
     named = given if key_is_credential(given) else os.path.abspath(given)
     place = key_place(named, own=site.workspace.keys / LOG_KEY, environ=os.environ)
-    release, sources = site.settings.release, site.settings.folder_sources
-    sides = [("the workspace", site.workspace.root), ("the release folder", release.folder)]
-    sides += [("the release-aside folder", release.aside_folder)]
-    sides += [(f"the source «{source.id}»", source.folder) for source in sources]
+    sides = [("the workspace", site.workspace.root), *site.settings.release.named_folders]
+    sides += [(f"the source «{source.id}»", source.folder) for source in site.settings.folder_sources]
     check_key_apart(place, given, folders=sides)
     return place
 

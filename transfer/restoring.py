@@ -110,7 +110,7 @@ def put_back(source: Path, destination: Path) -> PutBack:
     workspace = Workspace(destination.absolute())
     settings = load_settings(workspace.root)
     folders = [source.folder for source in settings.folder_sources]
-    folders += [settings.release.folder, settings.release.aside_folder, workspace.feedback, workspace.receipts]
+    folders += [*settings.release.folders, workspace.feedback, workspace.receipts]
     with world_errors("making the folders that no backup has"):
         for folder in folders:
             if folder.is_relative_to(workspace.root):
@@ -213,8 +213,7 @@ def _settle(tx: WriteTx, site: Site) -> WentOn:
 def _refuse_inside_the_sides(site: Site, destination: Path) -> None:
     """A backup holds everything; it must not lie where the device or staff can read it."""
     sides = [source.folder for source in site.settings.folder_sources]
-    sides += [site.settings.release.folder, site.settings.release.aside_folder]
-    for side in sides:
+    for side in (*sides, *site.settings.release.folders):
         if destination.resolve().is_relative_to(side.resolve()):
             raise Misuse(
                 f"{destination} lies inside {side}, where others can read it.",

@@ -71,14 +71,11 @@ def check_guard_user(site: Site) -> Iterator[Check]:
 def _missing(site: Site, visitor: _Visitor) -> Iterator[Check]:
     guest, group = visitor.account.name, _group(visitor.account.gid)
     owner = _user(site.workspace.owner())
-    release, aside = site.settings.release.folder, site.settings.release.aside_folder
     meeting = guard_socket(site.settings, site.workspace).parent
-    mode = 0o2770 | (stat.S_IMODE(release.stat().st_mode) & 0o5 if release.is_dir() else 0)
     for path, wanted, what, advice in (
         (site.workspace.root, _ENTER, "enter", f"chmod o+x {site.workspace.root}, and the same for each folder above"),
         (site.workspace.settings_file, _READ, "read", f"chmod o+r {site.workspace.settings_file}"),
-        (release, _ALL, "list, read and empty", f"install -d -m {mode:o} -o {owner} -g {group} {release}"),
-        (aside, _ALL, "list, read and fill", f"install -d -m 0700 -o {guest} -g {group} {aside}"),
+        *_wanted_folders(site, guest, group),
         (meeting, _ENTER, "enter", f"install -d -m 2750 -o {owner} -g {group} {meeting}"),
     ):
         if not visitor.may(path, wanted):
@@ -86,6 +83,17 @@ def _missing(site: Site, visitor: _Visitor) -> Iterator[Check]:
         elif wanted == _ALL and _is_sticky_for(visitor.account, path):
             sentence = f"The guard's user {guest} cannot move what others made out of {path}: its sticky bit is set."
             yield _fault(sentence, f"As root: chmod -t {path}")
+
+
+def _wanted_folders(site: Site, guest: str, group: str) -> Iterator[tuple[Path, int, str, str]]:
+    """The device's side on a disk; in OneDrive the guard needs no folder."""
+    if site.settings.release.onedrive is not None:
+        return
+    release, aside = site.settings.release.folder, site.settings.release.aside_folder
+    owner = _user(site.workspace.owner())
+    mode = 0o2770 | (stat.S_IMODE(release.stat().st_mode) & 0o5 if release.is_dir() else 0)
+    yield release, _ALL, "list, read and empty", f"install -d -m {mode:o} -o {owner} -g {group} {release}"
+    yield aside, _ALL, "list, read and fill", f"install -d -m 0700 -o {guest} -g {group} {aside}"
 
 
 def _too_much(site: Site, visitor: _Visitor) -> Iterator[Check]:

@@ -35,7 +35,8 @@ def check_kernel(site: Site | None) -> list[Check]:
     support = kernel_support()
     missing = [] if site is None else [folder for folder in _sides(site) if not folder.is_dir()]
     trials: list[Trial] = []
-    guarded = site is None or _is_ours(site.settings.guard.user)
+    elsewhere = site is not None and site.settings.release.onedrive is not None
+    guarded = not elsewhere and (site is None or _is_ours(site.settings.guard.user))
     preferred = site is not None and site.settings.valve.mode is ValveMode.PREFER
     if support.complete and (site is None or missing):
         trials = try_child()
@@ -67,7 +68,7 @@ def check_kernel(site: Site | None) -> list[Check]:
         )
         for folder in missing
     ]
-    if site is not None and not guarded:
+    if site is not None and not guarded and not elsewhere:
         sentence = f"The guard's limits are its own user's, {site.settings.guard.user}, and are not tried by another."
         advice = "The guard tries them at each start, and does not run without."
         checks.append(Check(name="kernel valve", standing=Standing.NOTE, sentence=sentence, advice=advice))
@@ -83,8 +84,7 @@ def _is_ours(guard: str) -> bool:
 
 
 def _sides(site: Site) -> list[Path]:
-    release = site.settings.release
-    return [*(source.folder for source in site.settings.folder_sources), release.folder, release.aside_folder]
+    return [*(source.folder for source in site.settings.folder_sources), *site.settings.release.folders]
 
 
 _KERNEL_ADVICE = (
@@ -176,8 +176,9 @@ def check_folders(site: Site) -> Iterator[Check]:
     release = site.settings.release
     for source in site.settings.folder_sources:
         yield _folder(f"the staging folder {source.folder}", source.folder, os.R_OK | os.X_OK)
-    yield _folder(f"the release folder {release.folder}", release.folder, os.W_OK | os.X_OK)
-    yield _folder(f"the folder aside {release.aside_folder}", release.aside_folder, os.F_OK)
+    if release.onedrive is None:
+        yield _folder(f"the release folder {release.folder}", release.folder, os.W_OK | os.X_OK)
+        yield _folder(f"the folder aside {release.aside_folder}", release.aside_folder, os.F_OK)
     yield _folder(f"the feedback folder {site.workspace.feedback}", site.workspace.feedback, os.W_OK | os.X_OK)
     receipts = site.workspace.receipts
     if os.path.lexists(receipts):
@@ -189,7 +190,7 @@ def check_folders(site: Site) -> Iterator[Check]:
             sentence=f"The receipts folder {receipts} is not there.",
             advice="The next start of the gateway makes it, and every receipt anew.",
         )
-    both = [folder.stat().st_dev for folder in (release.folder, release.aside_folder) if folder.is_dir()]
+    both = [folder.stat().st_dev for folder in release.folders if folder.is_dir()]
     if len(set(both)) > 1:
         raise Misuse(
             "The release folder and the folder aside are on two file systems, so nothing can be moved aside.",

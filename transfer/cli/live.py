@@ -59,7 +59,7 @@ class Live:
         if self._demo:
             lines.append(f"  samples to try    {_near(site.workspace.demo / 'samples')}/")
         lines += [
-            f"  released to       {_near(site.settings.release.folder)}/   (the device's side)",
+            f"  released to       {_released_to(site)}   (the device's side)",
             f"  what became of it {_near(site.workspace.feedback)}/",
             f"  one way           {_valve(support)}",
             f"  malware scanner   {_scanner(site)}",
@@ -117,6 +117,11 @@ class Live:
         except OSError:  # nobody looks any more, as after `transfer run | head`; the gateway goes on
             self._quiet = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _released_to(site: Site) -> str:
+    release = site.settings.release
+    return "the release folder in OneDrive" if release.onedrive is not None else f"{_near(release.folder)}/"
 
 
 def _words(row: ItemRow) -> str:

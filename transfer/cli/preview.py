@@ -174,10 +174,10 @@ def _make(folder: Path, site: Site) -> None:
     from transfer.store.durable import world_errors
 
     wanted = Path(os.path.realpath(folder))
-    place, release = site.workspace, site.settings.release
+    place = site.workspace
     sources = [source.folder for source in site.settings.folder_sources]
     own = (place.state, place.log, place.keys, place.feedback, place.receipts)
-    for taken in (release.folder, release.aside_folder, *sources, *own):
+    for taken in (*site.settings.release.folders, *sources, *own):
         if wanted.is_relative_to(os.path.realpath(taken)):
             raise Misuse(
                 f"{folder} lies in {taken}, where a preview has no place.",

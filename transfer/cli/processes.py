@@ -60,7 +60,7 @@ def gateway(
         learn_verifier(site)
         _prune(site)
         live = Live(site, quiet=not show)  # looks for the demo's key, which a confined process cannot
-        folders = [source.folder for source in site.settings.folder_sources] + [site.settings.release.folder]
+        folders = [source.folder for source in site.settings.folder_sources] + [*site.settings.release.folders[:1]]
         prepare_folder(site.workspace.receipts, site.db)
         folders += [site.workspace.log, site.workspace.feedback, site.workspace.receipts]
         footing = Footing(folders, records=site.workspace.database)
