@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.policy.evidence import UNIVERSITY, evidence, evidences, found, scanned
-from tests.policy.files import OVERLAY, RULE, loaded, misuse, with_rule
+from tests.policy.files import OVERLAY, RULE, WHOLE, loaded, misuse, with_rule
 from transfer.errors import Misuse
 from transfer.model.findings import Code, ScanAnswer, WaitingFor
 from transfer.model.recipe import Colour, Decode, Films, Recipe
 from transfer.policy.decide import decide
 from transfer.policy.overlay import tighten
 from transfer.policy.overlay_document import OverlayPolicy
-from transfer.policy.rulebook import load_shipped, render_site_policy, shipped_folder
+from transfer.policy.rulebook import load_policy, load_shipped, render_site_policy, shipped_folder
 from transfer.policy.rules import Evidence
 from transfer.strict_toml import Document
 
@@ -46,6 +46,7 @@ def test_what_is_commented_out_in_a_new_policy_loads(tmp_path: Path) -> None:
         "[limits]\nhash_bytes = 9_000_000_000_000\n",
         "[limits]\nseconds = 601\n",
         "[approval]\nfour_eyes = false\n",
+        "[release]\nstop_when_exposed = false\n",
         "[approval]\nvalid_days = 31\n",
         '[approval]\nroles = ["approver", "operator"]\n',
         '[malware]\nscan = "when-available"\n',
@@ -184,3 +185,15 @@ def test_the_way_films_are_made_anew_may_become_stricter_only(tmp_path: Path) ->
         document = Document(f"{OVERLAY}[rebuild]\n{change}\n", source="policy.toml")
         with pytest.raises(Misuse, match=said):
             tighten(base, document.parse(OverlayPolicy), document)
+
+
+def test_a_whole_policy_may_only_record_that_the_device_s_folder_is_exposed(tmp_path: Path) -> None:
+    base = tmp_path / "policies"
+    base.mkdir()
+    (base / "university.toml").write_text(WHOLE.replace("stop_when_exposed = true", "stop_when_exposed = false"))
+    overlay = 'name = "site"\nextends = "university"\n'
+    (tmp_path / "policy.toml").write_text(overlay)
+    assert not load_policy(tmp_path / "policy.toml", shipped=base).stop_when_exposed
+    (tmp_path / "policy.toml").write_text(overlay + "[release]\nstop_when_exposed = true\n")
+    assert load_policy(tmp_path / "policy.toml", shipped=base).stop_when_exposed
+    assert load_policy(tmp_path / "policy.toml").stop_when_exposed

@@ -99,6 +99,7 @@ def test_the_digest_does_not_follow_the_form(tmp_path: Path) -> None:
         ("quorum = 1", "quorum = 2"),
         ("four_eyes = true", "four_eyes = false"),
         ("valid_days = 30", "valid_days = 31"),
+        ("stop_when_exposed = true", "stop_when_exposed = false"),
         ('roles = ["approver"]', 'roles = ["delegate"]'),
         ("max_signature_age_days = 7", "max_signature_age_days = 6"),
         ("jpeg_quality = 95", "jpeg_quality = 94"),

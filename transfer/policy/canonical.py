@@ -45,6 +45,7 @@ def effective(policy: Policy) -> dict[str, Json]:
         },
         "rebuild": _rebuild(policy.recipe),
         "retention": dataclasses.asdict(policy.retention),
+        **({} if policy.stop_when_exposed else {"release": {"stop_when_exposed": False}}),
         **({"platform": _platform(policy.platform)} if policy.platform is not None else {}),
         **({"return": effective_comparison(policy.comparison)} if policy.comparison is not None else {}),
         "rules": {rule.id: _rule(rule) for rule in policy.rules},

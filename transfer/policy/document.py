@@ -149,6 +149,12 @@ class RetentionTable(StrictModel):
     unapproved_days: Annotated[int, Field(ge=1, le=36_500)]
 
 
+class ReleaseTable(StrictModel):
+    """`[release]`: whether releasing stops while more people can reach the device's folder than may (G5)."""
+
+    stop_when_exposed: bool = True
+
+
 class RuleTable(StrictModel):
     """`[[rule]]`."""
 
@@ -198,6 +204,7 @@ class WholePolicy(StrictModel):
     personal: PersonalTable
     pictures: PicturesTable = PicturesTable()
     approval: ApprovalTable
+    release: ReleaseTable = ReleaseTable()
     malware: MalwareTable
     rebuild: RebuildTable
     retention: RetentionTable

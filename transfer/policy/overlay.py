@@ -51,6 +51,7 @@ def tighten(base: Policy, overlay: OverlayPolicy, document: Document) -> Policy:
         personal=personal_of(overlay.personal, base=base.personal),
         read_pictures=_read_pictures(base, overlay, check),
         approval=_approval(base.approval, overlay, check),
+        stop_when_exposed=_stop_when_exposed(base, overlay, check),
         malware=_malware(base.malware, overlay, check),
         recipe=_recipe(base.recipe, overlay, check),
         retention=dataclasses.replace(base.retention, **_given(overlay.retention)),
@@ -122,6 +123,16 @@ def _approval(base: Approval, overlay: OverlayPolicy, check: _Checker) -> Approv
     return Approval(
         quorum=quorum, four_eyes=base.four_eyes or bool(change.four_eyes), valid_days=valid_days, roles=roles
     )
+
+
+def _stop_when_exposed(base: Policy, overlay: OverlayPolicy, check: _Checker) -> bool:
+    change = overlay.release
+    if base.stop_when_exposed and not change.stop_when_exposed:
+        raise check.refuse(
+            ("release", "stop_when_exposed"),
+            "`release.stop_when_exposed` would let files go where others can change them.",
+        )
+    return base.stop_when_exposed or ("stop_when_exposed" in change.model_fields_set and change.stop_when_exposed)
 
 
 def _malware(base: Malware, overlay: OverlayPolicy, check: _Checker) -> Malware:

@@ -21,6 +21,7 @@ from transfer.policy.document import (
     PlatformTable,
     PolicyName,
     Positive,
+    ReleaseTable,
     Roles,
     RuleTable,
     Title,
@@ -99,6 +100,7 @@ class OverlayPolicy(StrictModel):
     malware: MalwareChange = MalwareChange()
     rebuild: RebuildChange = RebuildChange()
     retention: RetentionChange = RetentionChange()
+    release: ReleaseTable = ReleaseTable()
     platform: PlatformTable | None = None
     returning: Annotated[ReturnChange, Field(alias="return")] = ReturnChange()
     rules: Annotated[tuple[RuleTable, ...], Field(alias="rule", strict=False)] = ()

@@ -123,6 +123,7 @@ def _whole(document: Document) -> Policy:
         personal=personal_of(whole.personal),
         read_pictures=whole.pictures.read_text,
         approval=Approval(**whole.approval.model_dump()),
+        stop_when_exposed=whole.release.stop_when_exposed,
         malware=Malware(**whole.malware.model_dump()),
         recipe=recipe_of(whole.rebuild),
         retention=Retention(**whole.retention.model_dump()),

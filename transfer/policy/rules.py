@@ -200,6 +200,7 @@ class Policy:
     platform: Platform | None = None  # None: no advice is given
     read_pictures: bool = False  # words in pictures are searched as those of a caption are
     comparison: Comparison | None = None  # None: what files look like is not compared
+    stop_when_exposed: bool = True  # nothing goes while others than the device and the staff reach its folder
     text: str = ""
     sha256: str = ""
     _by_code: Mapping[Code, Rule] = field(init=False, repr=False, compare=False)

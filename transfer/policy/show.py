@@ -140,6 +140,7 @@ def _limits(policy: Policy) -> list[str]:
 
 def _demands(policy: Policy) -> list[str]:
     approval, malware, kept = policy.approval, policy.malware, policy.retention
+    stops = "stops" if policy.stop_when_exposed else "goes on"
     eyes = "never by who dropped it" if approval.four_eyes else "also by who dropped it"
     kept_for = ", ".join(
         f"{what} {days} days"
@@ -161,6 +162,7 @@ def _demands(policy: Policy) -> list[str]:
         *_personal(policy.personal),
         f"  pictures       words in them are {'read and searched' if policy.read_pictures else 'not read'}",
         *_recipe(policy.recipe),
+        f"  release        {stops} while more people reach the device's folder in OneDrive than may",
         *_platform(policy.platform),
         *shown(policy.comparison),
         f"  kept for       {kept_for}",
