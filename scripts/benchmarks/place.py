@@ -25,6 +25,10 @@ class Stopped(Exception):
     """The gateway could not be measured; the words say why."""
 
 
+class LeftOut(Exception):
+    """A measure needs what is not there; the words say what."""
+
+
 def command(*arguments: str | Path) -> list[str]:
     """`transfer ARGUMENTS`, of this checkout."""
     return [sys.executable, "-m", "transfer", *map(str, arguments)]
@@ -97,7 +101,7 @@ class Place:
 
     def cpu_seconds(self) -> float:
         """What all processes of this gateway have used so far."""
-        return sum(_cpu_ticks(pid) for pid in self.processes()) / _TICK
+        return sum(cpu_seconds_of(pid) for pid in self.processes())
 
     def pss_bytes(self) -> int:
         """The memory of all processes of this gateway: what several share is counted once, in parts."""
@@ -128,9 +132,10 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _cpu_ticks(pid: int) -> int:
+def cpu_seconds_of(pid: int) -> float:
+    """What a process and its ended children have used so far."""
     fields = _stat(pid)
-    return sum(map(int, fields[11:15])) if fields else 0  # with its ended children
+    return sum(map(int, fields[11:15])) / _TICK if fields else 0.0
 
 
 def _pss(pid: int) -> int:

@@ -90,14 +90,17 @@ def machine(folder: Path) -> dict[str, Any]:
     }
 
 
-def write_json(path: Path, results: list[Result], *, quick: bool, at: str, folder: Path) -> None:
-    """The whole run."""
+def write_json(
+    path: Path, results: list[Result], *, quick: bool, at: str, folder: Path, left_out: dict[str, str]
+) -> None:
+    """The whole run. `left_out`: why, for each measure that was."""
     document = {
         "version": VERSION,
         "at": at,
         "quick": quick,
         "machine": machine(folder),
         "measures": [result.as_json() for result in results],
+        "left_out": left_out,
         "met": all(result.met for result in results),
     }
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,16 +23,19 @@ FORM = Draft202012Validator(json.loads((TOP / "scripts" / "benchmarks" / "bench.
 SMALL = (
     "--quick",
     *("--pictures", "6", "--entries", "3000", "--items", "300", "--video", "3", "--large", "3"),
-    *("--files", "2", "--released", "40"),
+    *("--files", "2", "--released", "40", "--drive-files", "2", "--drive-large", "2"),
 )
 
 
-def bench(tmp_path: Path, *arguments: str, within: float = 240) -> tuple[subprocess.CompletedProcess[str], Any]:
+def bench(
+    tmp_path: Path, *arguments: str, within: float = 240, environment: Mapping[str, str] | None = None
+) -> tuple[subprocess.CompletedProcess[str], Any]:
     """`scripts/bench` in this interpreter's environment, and what it wrote."""
+    tmp_path.mkdir(exist_ok=True)
     written = tmp_path / "bench.json"
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments, "--json", str(written), "--folder", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{TOP}:{TOP / 'scripts'}"},
+        env={**os.environ, "PYTHONPATH": f"{TOP}:{TOP / 'scripts'}", **(environment or {})},
         capture_output=True,
         text=True,
         timeout=within,
@@ -101,6 +106,44 @@ def test_the_measures_with_a_running_gateway(tmp_path: Path) -> None:
     FORM.validate(found)
     assert [measure["name"] for measure in found["measures"]] == list(names)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json"]
+
+
+RCLONE = pytest.mark.skipif(shutil.which("rclone") is None, reason="rclone is not installed (apt install rclone)")
+
+
+@RCLONE
+def test_files_go_from_drive_to_drive_beside_rclone(tmp_path: Path) -> None:
+    done, found = bench(tmp_path, *SMALL, "--only", "onedrive", "--only", "onedrive-memory")
+    assert done.returncode == 0, done.stderr
+    FORM.validate(found)
+    measures = {measure["name"]: measure for measure in found["measures"]}
+    assert list(measures) == ["onedrive", "onedrive-four", "onedrive-far", "onedrive-memory"]
+    assert found["left_out"] == {}
+    memory = measures.pop("onedrive-memory")
+    assert memory["beside"]["value"] < memory["ours"]["value"] < memory["budget"]["value"] == 300
+    for measure in measures.values():
+        details = measure["details"]
+        for side in (details["ours"], details["beside"]):
+            assert side["downloaded"] == side["files"] * details["bytes"], "the bytes travelled, once each"
+            assert side["cpu_ms_a_file"] > 0
+        assert details["ours"]["requests_a_file"] < 11, "six to take a file in, three to release it, and the listing"
+        assert details["peak_mb"] < 300
+    far, near = measures["onedrive-far"]["details"], measures["onedrive"]["details"]
+    assert min(far["ours"]["ms_a_file"]) > min(near["ours"]["ms_a_file"]) + 200
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json"], "it clears up"
+
+
+def test_what_needs_rclone_is_left_out_without_it_and_says_so(tmp_path: Path) -> None:
+    nothing = {"PATH": str(tmp_path / "nothing here")}
+    done, found = bench(tmp_path, *SMALL, "--only", "onedrive", "--only", "help", environment=nothing)
+    assert done.returncode in {0, 1}, done.stderr
+    FORM.validate(found)
+    assert [measure["name"] for measure in found["measures"]] == ["help"]
+    assert found["left_out"] == {"onedrive": "rclone is not installed (on Debian and Ubuntu: apt-get install rclone)."}
+    assert "onedrive: left out. rclone is not installed" in done.stdout
+    done, found = bench(tmp_path / "more", *SMALL, "--only", "onedrive", environment=nothing)
+    assert (done.returncode, found) == (3, None)
+    assert "nothing was measured" in done.stderr
 
 
 def test_a_missed_budget_is_told(tmp_path: Path) -> None:

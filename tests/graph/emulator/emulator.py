@@ -78,6 +78,11 @@ class EmulatorProcess:
         """The host of download and upload addresses."""
         return str(self.world.setting("content_base"))
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now; 0 if none does."""
+        return 0 if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Starts it and waits until it answers."""
         self._process = subprocess.Popen(
