@@ -116,6 +116,7 @@ def numbered(sender: str) -> list[tuple[str, int, type]]:
         messages.Done: messages.Done(1),
         messages.Seen: messages.Seen(1, None),
         messages.Report: messages.Report(id="00" * 8, what=messages.What.MOVED, presence=presence),
+        messages.Audited: messages.Audited(age=1),
     }
     kinds = messages.FromGateway if sender == "gateway" else messages.FromGuard
     return [(sender, render_message(made[one])[1], one) for one in get_args(kinds)]  # KeyError: one is missing here

@@ -6,6 +6,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -29,13 +30,27 @@ from transfer.inspection.noticed import Unfit
 from transfer.inspection.personal_data import personal_data_in, warm
 from transfer.inspection.structure import check_packed, check_structure, dissect_film, dissect_picture
 from transfer.intake.place import is_leftover, place
+from transfer.model.drive import DriveMark
 from transfer.model.findings import Code, Finding
 from transfer.model.identifiers import DeviceId, PersonId, Sha256, SourceId
 from transfer.model.media import Family, Format, MediaFacts, RebuildFacts, StreamFacts
 from transfer.model.names import safe_name
 from transfer.model.search import PersonalKind, Search
 from transfer.policy.rulebook import load_policy
-from transfer.return_guard.messages import Ask, Beat, Done, Expect, Expected, Hello, ListBegins, Seen, Stage
+from transfer.return_guard.breaches import Breach, Place
+from transfer.return_guard.messages import (
+    Ask,
+    Audited,
+    Beat,
+    Done,
+    Expect,
+    Expected,
+    Hello,
+    ListBegins,
+    Seen,
+    Stage,
+    Told,
+)
 from transfer.return_guard.packets import parse_from_gateway, parse_from_guard, render_message
 from transfer.sandbox.replies import ExamineReply, RebuildReply, ResidueReply, parse_reply, render_reply
 from transfer.sandbox.requests import parse_request, render_request
@@ -182,7 +197,12 @@ def _packet(parse: Callable[[bytes], object]) -> Callable[[bytes], object]:
 def _packets() -> list[bytes]:
     name, digest = safe_name("photo.jpg"), Sha256("ab" * 32)
     expected = Expected(stage=Stage.PLACED, name=name, temporary=safe_name("_photo.jpg"), sha256=digest, size=9)
-    messages = (ListBegins(1), Expect(1, expected), Ask(2, name), Hello(), Beat(7, 1), Done(3), Seen(2, digest))
+    marked = replace(expected, mark=DriveMark(quickxor="A" * 27 + "=", jpeg=True, item="01ABC!s3"))
+    told = Told(breach=Breach.EDIT_LINK, place=Place.ITEM, permission=digest)
+    messages = (
+        *(ListBegins(1), Expect(1, expected), Expect(1, marked), Ask(2, name), Hello(), Beat(7, 1), Done(3)),
+        *(Seen(2, digest), Audited(age=3, breaches=(told,), more=1)),
+    )
     return [render_message(message) for message in messages]
 
 

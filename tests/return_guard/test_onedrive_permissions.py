@@ -13,7 +13,8 @@ from tests.graph.emulator.items import Item
 from tests.return_guard.onedrive_rig import DEVICE, GUARD, IPAD, PAT, RELEASE, TOKEN, WRITER, Coast
 from transfer.graph.faults import GraphFault, NotThere
 from transfer.graph.sharing import Grantee, Link, Permission
-from transfer.return_guard.onedrive_permissions import Auditor, Breach, Device, Place, Seen, Violation
+from transfer.return_guard.breaches import Breach, Place
+from transfer.return_guard.onedrive_permissions import Auditor, Device, Seen, Violation
 from transfer.return_guard.onedrive_survey import survey
 
 TABLET = Device(id="aaaa-0001", addresses=("iPad@university.example",))

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
+from transfer.model.drive import DriveMark
 from transfer.model.ends import Expectation, Presence
 from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
+from transfer.return_guard.breaches import Breach, Place
 
-VERSION = 1
-MAX_MESSAGE = 512  # bytes; the longest real one is an Expect with two names of 180 bytes
+VERSION = 2
+MAX_MESSAGE = 1024  # bytes; the longest real one is an Expect with two names of 180 bytes and an item's id
 MAX_SIZE = 2**53 - 1  # what a number in the log can hold; anything larger is reported as this
 MAX_EXPECTED = 1_000_000
 MAX_DAYS = 36_500
+MAX_ITEM_ID = 255  # characters of the id of an item in a drive
+MAX_BREACHES = 12  # told one by one; of more only how many there are
 LAST_MILLISECOND = 253_402_300_799_999  # since 1970: the end of the year 9999
 
 
@@ -31,13 +35,14 @@ class Stage(IntEnum):
 
 
 class What(IntEnum):
-    """What a report is about: something moved aside, something that will not move, something gone, or something that
-    lies aside longer than it is to be kept."""
+    """What a report is about: something moved aside, something that will not move, something gone, something that
+    lies aside longer than it is to be kept, or something of ours that OneDrive itself changed, and which stays."""
 
     MOVED = 1
     STUCK = 2
     MISSING = 3
     EXPIRED = 4
+    REWRITTEN = 5
 
 
 class Verdict(IntEnum):
@@ -52,13 +57,15 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """A name that is ours. `temporary` may stand, up to `size` bytes long, while the stage is COMING."""
+    """A name that is ours. `temporary` may stand, up to `size` bytes long, while the stage is COMING. `mark` tells the
+    guard of a folder in OneDrive what the bytes are known by there."""
 
     stage: Stage
     name: SafeName
     temporary: SafeName
     sha256: Sha256
     size: int
+    mark: DriveMark | None = None
 
 
 def as_expected(expectation: Expectation, stage: Stage) -> Expected:
@@ -69,6 +76,7 @@ def as_expected(expectation: Expectation, stage: Stage) -> Expected:
         temporary=expectation.temporary,
         sha256=expectation.sha256,
         size=expectation.size,
+        mark=expectation.mark,
     )
 
 
@@ -139,10 +147,12 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The guard is alive: sweeps done since it started, and reports not yet acknowledged."""
+    """The guard is alive: sweeps done since it started, reports not yet acknowledged, and for how many seconds OneDrive
+    makes it wait now."""
 
     sweeps: int
     pending: int
+    wait: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,5 +179,26 @@ class Report:
     presence: Presence
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One thing that is wrong with who may reach the folder. `permission` is the digest of its id at the service."""
+
+    breach: Breach
+    place: Place
+    permission: Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """Who may reach a release folder in OneDrive was looked at, `age` seconds ago; no breaches: all is as it must be.
+
+    `breaches` are the first few, `more` how many there are beside them.
+    """
+
+    age: int
+    breaches: tuple[Told, ...] = ()
+    more: int = 0
+
+
 FromGateway: TypeAlias = ListBegins | ListEnds | Expect | Forget | Ask | SweepNow | Received | Keep
-FromGuard: TypeAlias = Hello | Beat | Done | Seen | Report
+FromGuard: TypeAlias = Hello | Beat | Done | Seen | Report | Audited

@@ -12,7 +12,8 @@ from transfer.graph.faults import Denied, GraphFault, NotThere
 from transfer.graph.lister import Lister
 from transfer.graph.records import ItemKind
 from transfer.graph.sharing import Grantee
-from transfer.return_guard.onedrive_permissions import Auditor, Device, Place, Seen, Violation, groups_in
+from transfer.return_guard.breaches import Place
+from transfer.return_guard.onedrive_permissions import Auditor, Device, Seen, Violation, groups_in
 
 _DEEPEST = 64  # folders above each other
 

@@ -2,27 +2,37 @@
 
     byte 0: the protocol's version      byte 1: the kind of message      then fixed-width fields, big-endian
 
-A name is one byte with its length and that many bytes of UTF-8. What enters: packets from the other process, any
+A name is one byte with its length and that many bytes of UTF-8. What an expected name is known by in OneDrive (`mark`)
+is one byte, 0 where there is none, and then 20 bytes of quickXorHash and the item's id like a name, empty while it is
+not known. What enters: packets from the other process, any
 bytes at all. What leaves: one of the types of `messages`, or ValueError; each message has exactly one spelling.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 import struct
 from datetime import UTC, datetime, timedelta
 
+from transfer.model.drive import DriveMark
 from transfer.model.ends import Presence
 from transfer.model.identifiers import Sha256
 from transfer.model.names import MAX_BYTES, SafeName, parse_safe_name
 from transfer.model.states import Kind
+from transfer.return_guard.breaches import Breach, Place
 from transfer.return_guard.messages import (
     LAST_MILLISECOND,
+    MAX_BREACHES,
     MAX_DAYS,
     MAX_EXPECTED,
+    MAX_ITEM_ID,
     MAX_MESSAGE,
     MAX_SIZE,
     VERSION,
     Ask,
+    Audited,
     Beat,
     Done,
     Expect,
@@ -39,12 +49,17 @@ from transfer.return_guard.messages import (
     Seen,
     Stage,
     SweepNow,
+    Told,
     Verdict,
     What,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS = (Kind.FILE, Kind.FOLDER, Kind.SYMLINK, Kind.FIFO, Kind.SOCKET, Kind.DEVICE, Kind.SHORTCUT, Kind.PACKAGE)
+_BREACHES, _PLACES = tuple(Breach), tuple(Place)
+_QUICKXOR = 20  # bytes
+_OF_JPEG = 2
+_ITEM_ID = re.compile(rf"[!-~]{{0,{MAX_ITEM_ID}}}")
 
 _NUMBERED: dict[int, type[ListBegins | ListEnds | SweepNow | Keep | Done]] = {
     1: ListBegins,
@@ -58,8 +73,10 @@ _HEAD = struct.Struct(">BB")
 _U32 = struct.Struct(">I")
 _EXPECT = struct.Struct(">IB32sQ")
 _RECEIVED = struct.Struct(">8sB")
-_BEAT = struct.Struct(">QI")
+_BEAT = struct.Struct(">QII")
 _SEEN = struct.Struct(">IB32s")
+_AUDITED = struct.Struct(">IIB")
+_TOLD = struct.Struct(">BB32s")
 _REPORT = struct.Struct(">8sB32sBQB32sQ")
 
 
@@ -93,19 +110,21 @@ def _body(message: FromGateway | FromGuard) -> tuple[int, bytes]:  # noqa: PLR09
         case Expect(sequence, expected):
             size = _bounded(expected.size, MAX_SIZE)
             fields = _EXPECT.pack(sequence, expected.stage, _raw(expected.sha256, 32), size)
-            return 3, fields + _text(expected.name) + _text(expected.temporary)
+            return 3, fields + _text(expected.name) + _text(expected.temporary) + _mark(expected.mark)
         case Forget(sequence, name) | Ask(sequence, name):
             return 4 if isinstance(message, Forget) else 5, _U32.pack(sequence) + _text(name)
         case Received(report, verdict):
             return 7, _RECEIVED.pack(_raw(report, 8), verdict)
         case Hello():
             return 65, b""
-        case Beat(sweeps, pending):
-            return 66, _BEAT.pack(sweeps, pending)
+        case Beat(sweeps, pending, wait):
+            return 66, _BEAT.pack(sweeps, pending, wait)
         case Seen(sequence, sha256):
             return 68, _SEEN.pack(sequence, sha256 is not None, _raw(sha256 or "00" * 32, 32))
         case Report():
             return 69, _render_report(message)
+        case Audited():
+            return 70, _render_audited(message)
         case _:
             return _numbered_body(message)
 
@@ -139,6 +158,15 @@ def _render_report(report: Report) -> bytes:
     )
 
 
+def _render_audited(audited: Audited) -> bytes:
+    count = _bounded(len(audited.breaches), MAX_BREACHES)
+    told = [
+        _TOLD.pack(_BREACHES.index(one.breach), _PLACES.index(one.place), _raw(one.permission, 32))
+        for one in audited.breaches
+    ]
+    return _AUDITED.pack(audited.age, audited.more, count) + b"".join(told)
+
+
 def _parse(untrusted: bytes) -> FromGateway | FromGuard:
     if not _HEAD.size <= len(untrusted) <= MAX_MESSAGE or untrusted[0] != VERSION:
         raise ValueError("this is not a message of our version")
@@ -161,10 +189,15 @@ def _parse_body(kind: int, body: bytes) -> FromGateway | FromGuard:
             sequence, stage, sha256, size = _EXPECT.unpack_from(body)
             name, rest = _take_name(body[_EXPECT.size :])
             temporary, rest = _take_name(rest)
-            return Expect(
-                sequence,
-                Expected(stage=Stage(stage), name=name, temporary=temporary, sha256=Sha256(sha256.hex()), size=size),
+            expected = Expected(
+                stage=Stage(stage),
+                name=name,
+                temporary=temporary,
+                sha256=Sha256(sha256.hex()),
+                size=size,
+                mark=_take_mark(rest),
             )
+            return Expect(sequence, expected)
         case 4 | 5:
             (sequence,) = _U32.unpack_from(body)
             name, _rest = _take_name(body[_U32.size :])
@@ -195,8 +228,44 @@ def _parse_answer(kind: int, body: bytes) -> FromGateway | FromGuard:
                 seen_at=_EPOCH + timedelta(milliseconds=_bounded(milliseconds, LAST_MILLISECOND)),
             )
             return Report(id=report.hex(), what=What(what), presence=presence)
+        case 70:
+            age, more, _count = _AUDITED.unpack_from(body)
+            told = [_take_told(*fields) for fields in _TOLD.iter_unpack(body[_AUDITED.size :])]
+            return Audited(age=age, breaches=tuple(told), more=more)
         case _:
             raise ValueError(f"there is no message of kind {kind}")
+
+
+def _take_told(breach: int, place: int, permission: bytes) -> Told:
+    return Told(breach=_BREACHES[breach], place=_PLACES[place], permission=Sha256(permission.hex()))
+
+
+def _mark(mark: DriveMark | None) -> bytes:
+    if mark is None:
+        return b"\x00"
+    item = (mark.item or "").encode("ascii")
+    if not _ITEM_ID.fullmatch(item.decode()):
+        raise ValueError("this is no id of an item in a drive")
+    return bytes([_OF_JPEG if mark.jpeg else 1]) + _quickxor(mark.quickxor) + bytes([len(item)]) + item
+
+
+def _take_mark(body: bytes) -> DriveMark | None:
+    """None for 0; whatever is no one spelling of a mark is found by rendering it again."""
+    if body[0] == 0:
+        return None
+    quickxor, length = body[1 : 1 + _QUICKXOR], body[1 + _QUICKXOR]
+    item = body[2 + _QUICKXOR : 2 + _QUICKXOR + length].decode("ascii")
+    return DriveMark(quickxor=base64.b64encode(quickxor).decode(), jpeg=body[0] == _OF_JPEG, item=item or None)
+
+
+def _quickxor(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("this is no quickXorHash") from error
+    if len(raw) != _QUICKXOR or base64.b64encode(raw).decode() != text:
+        raise ValueError("this is no quickXorHash")
+    return raw
 
 
 def _text(name: SafeName) -> bytes:
