@@ -1,6 +1,8 @@
-"""Has the identity that reads a staging folder in OneDrive the rights it needs, and none that it must not have?
+"""Has each identity in OneDrive the rights it needs, and none that it must not have?
 
-What enters: an opened workspace. What leaves: checks, made by trying: what should work, and what must be refused.
+What enters: an opened workspace. What leaves: checks, made by trying: what should work, and what must be refused. Those
+of the reader of a staging folder are here, those of a release folder's writer and guard in `release_drive` and
+`drive_guard`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from typing import TYPE_CHECKING
 from transfer.approvals.people import listing
 from transfer.approvals.statement import Role
 from transfer.checkup.check import Check, Standing, fault
+from transfer.checkup.drive_guard import check_guard_acts, check_guard_looks, check_who_reaches
 from transfer.checkup.drive_sessions import build_prober, patient
+from transfer.checkup.release_drive import check_each, check_readers_stray, check_writer, check_writer_strays, shore_of
 from transfer.errors import TransferError
 from transfer.settings import SourceSettings
 from transfer.wiring import Site
@@ -21,10 +25,18 @@ if TYPE_CHECKING:
     from transfer.graph_settings import OneDriveSettings, StagingSettings
 
 _NAME = "onedrive"
+RELEASE_TRIES = (
+    check_writer,
+    check_writer_strays,
+    check_readers_stray,
+    check_guard_looks,
+    check_guard_acts,
+    check_who_reaches,
+)
 
 
 def check_drives(site: Site) -> Iterator[Check]:
-    """Nothing where no source is in OneDrive."""
+    """Nothing where neither a source nor the release folder is in OneDrive."""
     tenant = site.settings.onedrive
     for source in site.settings.sources:
         if tenant is None or source.onedrive is None:
@@ -35,6 +47,9 @@ def check_drives(site: Site) -> Iterator[Check]:
                 yield tries(site, tenant, source.id, source.onedrive)
             except TransferError as error:
                 yield fault(_NAME, error)
+    shore = shore_of(site.settings, site.clock)
+    if shore is not None:
+        yield from check_each(shore, *RELEASE_TRIES)
 
 
 def _reads(site: Site, tenant: OneDriveSettings, source: str, staging: StagingSettings) -> Check:
