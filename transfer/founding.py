@@ -92,7 +92,7 @@ def found(founding: Founding) -> Site:
         _write(workspace.root / "transfer.toml", settings_text, 0o644)
         settings, policy = load_settings(workspace.root), load_policy(workspace.policy_file)
         site = assemble(workspace, settings, policy, Database.create(workspace.database), root)
-        site.blobs.prepare()
+        site.blobs.prepare(shelves=True)
         with site.db.write() as tx:
             _first_entries(tx, site, founding, key=key, approver=approver, submitter=submitter)
         publisher = Publisher(

@@ -236,3 +236,16 @@ def test_many_threads_at_once(tmp_path: Path, blobs: Blobs) -> None:
     assert len([name for name in files(tmp_path) if name.startswith("raw/")]) == 5
     assert len([name for name in files(tmp_path) if name.startswith("clean/")]) == 80
     assert blobs.sweep_temporaries() == 0
+
+
+def test_shelves_may_be_there_before_any_blob_is(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path)
+    blobs.prepare()
+    raw = pieces.spool(blobs, io.BytesIO(b"first"), limit=5)
+    blobs.prepare(shelves=True)
+    for folder in ("raw", "clean"):
+        shelves = list((tmp_path / folder).iterdir())
+        assert sorted(shelf.name for shelf in shelves) == [f"{number:02x}" for number in range(256)]
+        assert {shelf.stat().st_mode & 0o777 for shelf in shelves} == {0o700}
+    with blobs.open_raw(raw.sha256) as stream:
+        assert stream.read() == b"first"

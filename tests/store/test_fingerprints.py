@@ -217,8 +217,8 @@ def test_the_search_answers_as_the_definition_does(
                 if not kept:
                     raise InterruptedError
             rows += added if kept else []
-            with database.read() as tx:
-                expect(tx, rows)
+            with database.read() as seen:
+                expect(seen, rows)
         database.close()
 
 

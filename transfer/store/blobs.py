@@ -85,12 +85,17 @@ class Blobs:
         self._numbers = itertools.count()
         self._synced: set[str] = set()
 
-    def prepare(self) -> None:
-        """Makes the two folders where they are missing. Raises Unavailable."""
+    def prepare(self, *, shelves: bool = False) -> None:
+        """Makes the two folders where they are missing, with `shelves` all that is in them. Raises Unavailable."""
         with world_errors("making the folders for blobs"):
             for folder in (self._raw, self._clean):
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(folder, 0o700)
+                if shelves:  # or each is made when the first blob comes to lie on it
+                    for number in range(256):
+                        with contextlib.suppress(FileExistsError):
+                            os.mkdir(f"{folder}/{number:02x}", 0o700)
+                    sync_folder(folder)
             sync_folder(self._root)
 
     @contextlib.contextmanager
@@ -186,8 +191,9 @@ class Blobs:
         if shelf not in self._synced:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(shelf, 0o700)
-            sync_folder(folder)  # also one that was there: whoever made it may have been killed before this line
-            self._synced.add(shelf)
+            there = [f"{folder}/{name}" for name in os.listdir(folder)]
+            sync_folder(folder)  # also those that were there: whoever made one may have been killed before this line
+            self._synced.update(there)
         os.rename(temporary, place)  # over the same bytes, if they are there already
         sync_folder(shelf)
 
