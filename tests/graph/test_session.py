@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import person
 from transfer.graph import verbs
-from transfer.graph.faults import Changed, Conflict, Denied, Gone, MalwareBlocked, NotThere, RangeWrong
+from transfer.graph.faults import Changed, Conflict, Denied, Gone, MalwareBlocked, NotThere, RangeWrong, Unreached
 from transfer.graph.fields import parse_json
 from transfer.graph.records import DriveItem, UploadSession, parse_item, parse_page, parse_upload_session
 from transfer.graph.session import DownloadingSession, UploadingSession
@@ -143,3 +145,37 @@ def test_a_link_that_is_too_old_says_where_to_go_on(
         reader.follow(link or "")
     assert told.value.code == "resyncChangesUploadDifferences"
     assert parse_page(reader.follow(told.value.location or "").body).delta_link
+
+
+@pytest.mark.parametrize("path", ["/items", "/download/"], ids=["an-answer", "content"])
+def test_closing_ends_what_is_under_way(
+    emulator: Emulator, staging: Drive, reader: DownloadingSession, path: str
+) -> None:
+    item = staging.by(SAM).put("photo.jpg", os.urandom(3_000_000))
+    content_of(reader, staging, item.id)
+    emulator.world.fault("slow", path=path, seconds=4)
+    with ThreadPoolExecutor(1) as elsewhere:
+        asked = elsewhere.submit(content_of, reader, staging, item.id)
+        while not emulator.world.faults_met():
+            time.sleep(0.01)
+        began = time.monotonic()
+        reader.close()
+        with pytest.raises(Unreached, match="was closed"):
+            asked.result(10)
+        assert time.monotonic() - began < 3
+    reader.close()
+    with pytest.raises(Unreached, match="was closed"):
+        content_of(reader, staging, item.id)
+    time.sleep(4)  # until the emulator has finished with what nobody waits for
+
+
+def test_closing_between_two_blocks_of_a_file_ends_it_too(
+    staging: Drive, reader: DownloadingSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    item = staging.by(SAM).put("film.mp4", os.urandom(20_000_000))
+    with reader.download(verbs.CONTENT, staging.id, item.id) as file:
+        file.read(10)
+        reader.close()
+        with pytest.raises(Unreached, match="was closed"):
+            file.read()
+    assert caplog.records == []

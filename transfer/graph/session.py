@@ -63,13 +63,16 @@ class Session:
         if any(verb.content for verb in verbs) and not isinstance(self, DownloadingSession):
             raise Misuse("A client that may read content was asked for where none may be.", clauses=("G5",))
         self._throttle = throttle
+        self._handing_over = threading.Lock()
+        self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="graph", daemon=True)
         self._thread.start()
         try:
             self._exchange = self._run(self._made(verbs, place, credential, user_agent))
         except BaseException:
-            self._stop()
+            self._closed = True
+            self._end(None)
             raise
 
     def ask(self, verb: Verb, *args: str, headers: Mapping[str, str] | None = None, body: Json | None = None) -> Answer:
@@ -100,11 +103,14 @@ class Session:
         return self._exchange.transport.downloaded
 
     def close(self) -> None:
-        """Ends what is under way and closes all connections. Closing twice does no harm."""
-        if not self._loop.is_closed():
-            with suppress(Unreached, TimeoutError):
-                self._run(asyncio.wait_for(self._exchange.close(), _CLOSING))
-            self._stop()
+        """Ends what is under way and closes all connections. Closing twice does no harm.
+
+        Whoever waits for an answer, or asks for one from now on, is told Unreached.
+        """
+        with self._handing_over:
+            first, self._closed = not self._closed, True
+        if first:
+            self._end(self._exchange)
 
     def __enter__(self) -> Self:
         return self
@@ -130,11 +136,11 @@ class Session:
 
     def _run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Has the loop do something and waits for it. Raises what it raises; Unreached once the session is closed."""
-        try:
+        with self._handing_over:  # what was handed over comes before what ends all, and nothing comes after that
+            if self._closed:
+                work.close()
+                raise Unreached("The connection to OneDrive was closed.", code="closed")
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError as error:
-            work.close()
-            raise Unreached("The connection to OneDrive was closed.", code="closed") from error
         try:
             return future.result()
         except CancelledError as error:
@@ -143,19 +149,24 @@ class Session:
             future.cancel()
             raise
 
-    def _stop(self) -> None:
-        async def end_all() -> None:
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+    def _end(self, exchange: Exchange | None) -> None:
+        try:
+            with suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self._all_ended(exchange), self._loop).result(_CLOSING)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_CLOSING)
+            if not self._loop.is_running():
+                self._loop.close()
 
-        with suppress(Unreached):
-            self._run(end_all())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_CLOSING)
-        if not self._loop.is_running():
-            self._loop.close()
+    async def _all_ended(self, exchange: Exchange | None) -> None:
+        """First what is under way: with a client that is closed it would try again."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if exchange is not None:
+            await exchange.close()
 
 
 class DownloadingSession(Session):
