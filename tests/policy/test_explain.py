@@ -98,6 +98,15 @@ def test_every_state_has_its_words(state: State, heading: str, said: str) -> Non
     assert "What to do next" in text
 
 
+def test_what_was_taken_back_is_not_said_to_have_been_released_if_it_was_not() -> None:
+    back = explain(Item(state=State.WITHDRAWN, released_as="photo.jpg"))[1]
+    assert "It had been released" in flat(back)
+    assert "or by the gateway itself, because OneDrive no longer had exactly what was approved" in flat(back)
+    never = explain(Item(state=State.WITHDRAWN, released_as=None))[1]
+    assert "by an approver, before it went to the device" in flat(never)
+    assert "had been released" not in flat(never)
+
+
 @pytest.mark.parametrize("wait", WaitingFor)
 def test_every_wait_has_its_words(wait: WaitingFor) -> None:
     others = [explain(Item(waiting_for=other))[1] for other in WaitingFor if other is not wait]

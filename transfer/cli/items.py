@@ -185,7 +185,8 @@ def _circumstances(site: Site) -> Iterator[str]:
         last = verified_last(tx)
     for source, wait in stuck.items():
         until = f" Until {said_time(render_time(wait.until))}." if wait.until else ""
-        yield f"The source «{source}» waits: {wait.why}{until}"
+        who = str(source) if " " in source else f"source «{source}»"  # the device's side has names that no source has
+        yield f"The {who} waits: {wait.why}{until}"
     if last is not None:
         yield f"The log's {last.entries:,} entries were last verified in full {said_time(render_time(last.at))}."
     kept = kept_verifier(site.workspace)

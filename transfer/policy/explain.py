@@ -106,9 +106,15 @@ _WAITS = {
 _HAPPENED = {
     State.APPROVED: "An approver has signed it. It goes to the device in a moment, or when releasing is resumed.",
     State.RELEASED: "It was approved, and a clean copy has gone to the device.",
-    State.WITHDRAWN: "It had been released, and an approver has taken it back from the device's folder.",
+    State.WITHDRAWN: "It has been taken back, by an approver, before it went to the device.",
     State.EXPIRED: "Nobody approved it in the time that the policy gives, so it is no longer kept for that.",
 }
+
+
+_TAKEN_BACK = (
+    "It had been released, and has been taken back from the device's folder: by an approver, or by the gateway itself, "
+    "because OneDrive no longer had exactly what was approved. Your approver can see which."
+)
 
 
 def explain(story: Story) -> tuple[str, str]:
@@ -142,6 +148,8 @@ def _what_happened(story: Story) -> str:
         return f"It was refused on {_moment(story.decided_at or story.arrived_at)} and has not gone to the device."
     if story.state is State.RELEASED and story.released_as:
         return f"{_HAPPENED[State.RELEASED]} There it is called «{story.released_as}»."
+    if story.state is State.WITHDRAWN and story.released_as:
+        return _TAKEN_BACK
     return _HAPPENED.get(story.state, "It has been taken up and is being checked.")
 
 
