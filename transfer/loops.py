@@ -81,6 +81,8 @@ class Loop(threading.Thread):
         try:
             more = self._body()
         except Unavailable as error:
+            if self._condition.stopping.is_set():  # what it was at was ended with everything else
+                return 0
             if self._condition.waits.get(self.name) != error.sentence:
                 _log.warning("waiting", loop=self.name, why=error.sentence)
             self._condition.waits[self.name] = error.sentence

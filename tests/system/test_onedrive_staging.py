@@ -118,7 +118,7 @@ def test_a_refused_right_is_waited_for_and_told_in_status(site: Tenant) -> None:
 def test_folders_do_not_wait_for_a_drive(site: Tenant, fault: str, path: str, options: dict[str, int]) -> None:
     place = site.place
     site.configure()
-    with running(place):
+    with running(place) as gateway:
         place.drop("first.jpg", samples.jpeg(64, 48))
         wait_for(lambda: states(place).get("first.jpg") == "held", 40, "the first verdict")
         site.world.fault(fault, path=path, **options)
@@ -128,6 +128,7 @@ def test_folders_do_not_wait_for_a_drive(site: Tenant, fault: str, path: str, op
         took = wait_for(lambda: states(place).get("disk.jpg") == "held", 20, "the verdict on what lies in a folder")
         assert "drive.jpg" not in states(place)
         site.world.no_faults()
+    assert "was closed" not in gateway.complained(), "what the stop itself ended is no news"
     print(f"{took:.1f} s while the drive had us wait for 30")
 
 
