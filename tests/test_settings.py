@@ -296,17 +296,6 @@ def test_the_folder_of_yara_rules_is_absolute_and_on_neither_side(tmp_path: Path
         assert "the folder of the YARA rules" in misuse(tmp_path, rules.format(inside))
 
 
-def test_a_release_folder_in_onedrive_is_refused_until_it_has_a_guard(tmp_path: Path) -> None:
-    release = WHOLE + (
-        '[release.onedrive]\ndrive = "b!1"\nfolder = "01X"\nkeep_rewritten = true\n'
-        '[release.onedrive.credential]\nkind = "managed_identity"\n[onedrive]\ntenant = "university.example"\n'
-    )
-    said = misuse(tmp_path, release)
-    assert "line 11" in said
-    assert "has no return guard in this version, and nothing is released without one" in said
-    assert "use a folder on this machine" in said
-
-
 DRIVE = f"""
 [onedrive]
 tenant = "university.example"
@@ -357,6 +346,94 @@ def test_what_is_wrong_with_a_source_in_onedrive_is_said(tmp_path: Path, old: st
     with pytest.raises(Misuse) as refused:
         load_settings(written(tmp_path, text[0] + new + text[2]))
     assert said in str(refused.value)
+
+
+SHORE = """
+[release.onedrive]
+drive = "b!1"
+folder = "01RELEASE"
+keep_rewritten = true
+[release.onedrive.credential]
+kind = "certificate"
+client = "33333333-3333-3333-3333-333333333333"
+certificate = "/etc/oneway-transfer/writer.pem"
+
+[guard.onedrive]
+aside = "01ASIDE"
+device = "44444444-4444-4444-4444-444444444444"
+device_addresses = ["iPad@university.example"]
+known = ["55555555-5555-5555-5555-555555555555"]
+poll_seconds = 10
+[guard.onedrive.credential]
+kind = "certificate"
+client = "66666666-6666-6666-6666-666666666666"
+certificate = "/etc/oneway-transfer/guard.pem"
+"""
+
+
+def test_a_release_folder_in_onedrive_has_no_folder_on_the_disk(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, WHOLE + DRIVE + SHORE))
+    release, guard = settings.release.onedrive, settings.guard.onedrive
+    assert release is not None
+    assert guard is not None
+    assert (release.application, release.keep_rewritten) == ("33333333-3333-3333-3333-333333333333", True)
+    assert (guard.aside, guard.poll_seconds, guard.audit_seconds) == ("01ASIDE", 10, 900)
+    assert settings.release.folders == ()
+    assert settings.release.device_id == "ipad"
+    on_disk = load_settings(written(tmp_path, WHOLE)).release
+    assert on_disk.folders == (tmp_path / "release", tmp_path / "release-aside")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('device = "ipad"\n', 'device = "ipad"\npath = "release"\n', "has no `path` and no `aside`"),
+        ('device = "ipad"\n', 'device = "ipad"\naside = "aside"\n', "has no `path` and no `aside`"),
+        (SHORE[: SHORE.index("[guard")], "", "the table [release.onedrive] is missing"),
+        (SHORE[SHORE.index("[guard") :], "", "nothing is released without its guard"),
+        ('[onedrive]\ntenant = "university.example"\n', "", "the table [onedrive] with the tenant is missing"),
+        ('client = "33333333-3333-3333-3333-333333333333"\n', "", "needs `client`"),
+        (
+            'kind = "certificate"\nclient = "33333333-3333-3333-3333-333333333333"',
+            'kind = "managed_identity"',
+            "our own files are told from others",
+        ),
+        ("33333333-3333-3333-3333-333333333333", "66666666-6666-6666-6666-666666666666", "is the writer's"),
+        ("33333333-3333-3333-3333-333333333333", "11111111-1111-1111-1111-111111111111", "is a reader's: the writer"),
+        ("66666666-6666-6666-6666-666666666666", "11111111-1111-1111-1111-111111111111", "is a reader's: the guard"),
+        ('aside = "01ASIDE"', 'aside = "01RELEASE"', "is the release folder itself"),
+        ('folder = "01RELEASE"', 'folder = "../x"', "folder"),
+        ('device_addresses = ["iPad@university.example"]', "device_addresses = []", "device_addresses"),
+        ('device_addresses = ["iPad', 'device_addresses = ["everyone", "iPad', "device_addresses"),
+        ('device = "4444', 'device = "https://4444', "device"),
+        ("44444444-4444-4444-4444-444444444444", "22222222-2222-2222-2222-222222222222", "cannot be staff"),
+        ("keep_rewritten = true", 'person = "77777777-7777-7777-7777-777777777777"', "signs in by hand"),
+        ("poll_seconds = 10", "poll_seconds = 0", "poll_seconds"),
+        ("known = [", "knwon = [", "Did you mean `known`?"),
+    ],
+)
+def test_what_is_wrong_with_a_release_folder_in_onedrive_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
+    head, found, rest = (WHOLE + DRIVE + SHORE).rpartition(old)
+    assert found
+    assert said in misuse(tmp_path, head + new + rest)
+
+
+def test_the_release_folder_is_no_staging_folder(tmp_path: Path) -> None:
+    staging = DRIVE.replace("b!CM3ky53sGlRL6NcvqIj0D24ijsWfVprruRBhLfCnoXg", "b!1")
+    for folder in ("01RELEASE", "01ASIDE"):
+        text = WHOLE + staging.replace("01RYCE474DLBGJ7I55OBXOMH5RTIYW2FFF", folder) + SHORE
+        assert "that would be a way back" in misuse(tmp_path, text)
+    assert load_settings(written(tmp_path, WHOLE + staging + SHORE)).release.onedrive is not None
+
+
+def test_a_release_by_hand_says_who_signs_in(tmp_path: Path) -> None:
+    by_hand = SHORE.replace('kind = "certificate"', 'kind = "device_code"', 1)
+    by_hand = by_hand.replace('certificate = "/etc/oneway-transfer/writer.pem"\n', "")
+    assert "signs in by hand" in misuse(tmp_path, WHOLE + DRIVE + by_hand)
+    person = 'keep_rewritten = true\nperson = "77777777-7777-7777-7777-777777777777"'
+    settings = load_settings(written(tmp_path, WHOLE + DRIVE + by_hand.replace("keep_rewritten = true", person)))
+    assert settings.release.onedrive is not None
+    assert settings.release.onedrive.person == "77777777-7777-7777-7777-777777777777"
 
 
 def test_without_onedrive_nothing_of_it_is_loaded() -> None:

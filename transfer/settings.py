@@ -153,7 +153,6 @@ class Settings(StrictModel):
 def load_settings(workspace: Path) -> Settings:
     """The settings of the workspace in this folder, with absolute paths. Raises Misuse."""
     document = read_document(Workspace(workspace).settings_file)
-    _refuse_release_drive(document)
     settings = document.parse(Settings)
     _check_sources(settings, document)
     root = Path(os.path.abspath(workspace))
@@ -188,16 +187,6 @@ def load_settings(workspace: Path) -> Settings:
 def guard_socket(settings: Settings, workspace: Workspace) -> Path:
     """Where the guard and the gateway meet."""
     return Path(settings.guard.socket) if settings.guard.socket else workspace.guard_socket
-
-
-def _refuse_release_drive(document: Document) -> None:
-    release = document.values.get("release")
-    if isinstance(release, dict) and "onedrive" in release:
-        raise Misuse(
-            f"{document.place(('release', 'onedrive'))}: a release folder in OneDrive has no return guard in this "
-            "version, and nothing is released without one.",
-            advice="Instead use a folder on this machine as `path`, which OneDrive's own client may keep in step.",
-        )
 
 
 def _absolute(root: Path, path: str) -> str:

@@ -234,7 +234,9 @@ def graph_reach(tenant: OneDriveSettings, credential: CredentialSettings) -> Rea
 
 
 def guard_paths(settings: Settings) -> GuardPaths:
-    """What the kernel is to let the guard reach."""
+    """What the kernel is to let the guard of a folder on a disk reach. Raises Misuse where there is none."""
+    if settings.release.onedrive is not None:
+        raise Misuse("The release folder is in OneDrive: there is no folder on the disk to guard.", clauses=("G5",))
     return GuardPaths(release=settings.release.folder, aside=settings.release.aside_folder)
 
 

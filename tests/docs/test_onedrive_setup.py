@@ -11,7 +11,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.machinery import SourceFileLoader
@@ -27,7 +26,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.docs import azure_stand_in as azure
-from transfer.errors import Misuse
 from transfer.graph.identity import Certificate, SignIn
 from transfer.graph.places import parse_place
 from transfer.settings import load_settings
@@ -73,6 +71,8 @@ def arguments(**changes: str) -> list[str]:
         "site": "https://university.sharepoint.com/sites/staging",
         "folder": "Gateway/Drop",
     } | changes
+    if said["end"] == "release":
+        said = {"device": "ipad@university.example"} | said
     return [f"--{name.replace('_', '-')}={value}" for name, value in said.items()]
 
 
@@ -125,24 +125,34 @@ def tenant(tmp_path: Path) -> Tenant:
     return Tenant(folder=tmp_path)
 
 
-@pytest.mark.parametrize(("end", "role", "name"), [("staging", "read", "reader"), ("release", "write", "writer")])
+@pytest.mark.parametrize(
+    ("end", "roles"),
+    [("staging", {"reader": "read"}), ("release", {"writer": "write", "guard": "fullcontrol"})],
+)
 def test_the_commands_grant_one_role_on_one_site_and_leave_nobody_behind(
-    tenant: Tenant, end: str, role: str, name: str
+    tenant: Tenant, end: str, roles: dict[str, str]
 ) -> None:
     done = tenant.run(asked(arguments(end=end)).stdout)
     assert done.returncode == 0, done.stderr
-    ours, grantor = tenant.state["apps"].items()
+    *ours, grantor = tenant.state["apps"].items()
     assert tenant.state["granted"] == [
         {
             "roles": [role],
-            "grantedToIdentities": [{"application": {"id": ours[0], "displayName": f"oneway-transfer-{name}"}}],
+            "grantedToIdentities": [{"application": {"id": app, "displayName": f"oneway-transfer-{name}"}}],
         }
+        for (name, role), (app, _) in zip(roles.items(), ours, strict=True)
     ]
-    assert ours[1]["roles"] == [azure.SELECTED]
-    assert not ours[1]["gone"]
     assert grantor[1]["roles"] == [azure.FULL]
     assert grantor[1]["gone"]
     assert list((tenant.folder / "tmp").iterdir()) == []  # nor its key
+    for name, (app, facts) in zip(roles, ours, strict=True):
+        assert facts["roles"] == [azure.SELECTED]
+        assert not facts["gone"]
+        check_key(tenant, name, app)
+    assert len({facts["key"] for _, facts in ours}) == len(ours), "each has a key of its own"
+
+
+def check_key(tenant: Tenant, name: str, app: str) -> None:
     place = tenant.folder / "etc" / f"{name}.pem"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     public = (tenant.folder / f"oneway-transfer-{name}.crt").read_bytes()
@@ -153,7 +163,7 @@ def test_the_commands_grant_one_role_on_one_site_and_leave_nobody_behind(
     assert key.key_size == 3072
     assert certificate.not_valid_after_utc - certificate.not_valid_before_utc == timedelta(days=365)
     SignIn(  # what the gateway does with the file
-        Certificate(tenant="university.example", client=ours[0], path=place),
+        Certificate(tenant="university.example", client=app, path=place),
         parse_place("https://graph.microsoft.com/v1.0"),
     )
 
@@ -175,14 +185,28 @@ def test_the_block_for_staging_is_what_the_settings_take(tenant: Tenant) -> None
     assert staging.credential.certificate_path == tenant.folder / "etc" / "reader.pem"
 
 
-def test_the_block_for_release_has_nothing_that_the_settings_do_not_know(tenant: Tenant) -> None:
+def test_the_block_for_release_is_what_the_settings_take(tenant: Tenant) -> None:
     text = block(tenant.run(asked(arguments(end="release")).stdout))
     (tenant.folder / "transfer.toml").write_text(REST + FOLDER_SOURCE + text)
-    with pytest.raises(Misuse) as caught:  # the last thing that is looked at: everything else in the table is right
-        load_settings(tenant.folder)
-    assert "has no return guard in this version" in str(caught.value)
-    assert "does not take [release.onedrive] yet" in text  # once it does: away with that line, and compare the values
-    assert tomllib.loads(text)["release"]["onedrive"]["folder"] == azure.FOLDER
+    settings = load_settings(tenant.folder)
+    release, guard = settings.release.onedrive, settings.guard.onedrive
+    assert release is not None
+    assert guard is not None
+    assert settings.onedrive is not None
+    assert settings.onedrive.tenant == "university.example"
+    writer_app, guard_app, _ = tenant.state["apps"]
+    assert (release.drive, release.folder, release.application) == (azure.DRIVE, azure.FOLDER, writer_app)
+    assert release.credential.certificate_path == tenant.folder / "etc" / "writer.pem"
+    assert (guard.aside, guard.device, guard.credential.client) == (azure.ASIDE, azure.DEVICE, guard_app)
+    assert guard.device_addresses == ("ipad@university.example",)
+    assert guard.credential.certificate_path == tenant.folder / "etc" / "guard.pem"
+
+
+def test_without_an_account_of_the_device_nothing_is_made(tenant: Tenant) -> None:
+    done = tenant.run(asked(arguments(end="release", device="nobody@university.example")).stdout)
+    assert done.returncode != 0
+    assert "does not exist" in done.stderr
+    assert tenant.state["apps"] == {}
 
 
 def test_names_arrive_as_they_are_and_nothing_in_them_is_run(tenant: Tenant) -> None:
@@ -261,6 +285,15 @@ def test_without_the_azure_command_line_the_first_part_is_done_alone(tenant: Ten
         arguments(site="https://university.sharepoint.com/sites/../x"),
         arguments(site="https://[university.sharepoint.com/sites/x"),
         arguments(end="release", site="https://university-my.sharepoint.com/personal/sam"),
+        [word for word in arguments(end="release") if "--device" not in word],
+        arguments(end="release", device="ipad"),
+        arguments(end="release", device="ipad@university.example'; touch harm"),
+        arguments(end="release", aside="Gateway/Drop"),
+        arguments(end="release", aside="gateway/drop/aside"),
+        arguments(end="release", aside="Gateway"),
+        arguments(end="release", aside="/"),
+        arguments(aside="Gateway/Aside"),
+        arguments(device="ipad@university.example"),
         arguments(folder="/"),
         arguments(folder="a//b"),
         arguments(folder="a/../b"),
@@ -295,10 +328,14 @@ def test_what_is_printed_does_not_depend_on_the_locale() -> None:
     assert asked(words, env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}).stdout == asked(words).stdout
 
 
-@given(site=TEXTS, folder=TEXTS, library=TEXTS, tenant=TEXTS)
-def test_whatever_is_asked_for_the_commands_can_be_parsed(site: str, folder: str, library: str, tenant: str) -> None:
+@given(end=st.sampled_from(["staging", "release"]), site=TEXTS, folder=TEXTS, aside=TEXTS, library=TEXTS, tenant=TEXTS)
+def test_whatever_is_asked_for_the_commands_can_be_parsed(
+    end: str, site: str, folder: str, aside: str, library: str, tenant: str
+) -> None:
     options = argparse.Namespace(
-        end="staging",
+        end=end,
+        aside=aside or None if end == "release" else None,
+        device="ipad@university.example" if end == "release" else None,
         tenant=tenant if setup._TENANT.fullmatch(tenant) else "university.example",
         site=f"https://university.sharepoint.com/{site}",
         folder=folder,
@@ -312,7 +349,9 @@ def test_whatever_is_asked_for_the_commands_can_be_parsed(site: str, folder: str
     script = setup.printed(wish)
     assert subprocess.run(["bash", "-n"], input=script.encode(), capture_output=True, check=False).stderr == b""
     commands = [line for line in script.splitlines() if not line.startswith("#")]
-    plain = setup.printed(setup.checked(argparse.Namespace(**vars(options) | {"folder": "a", "library": "b"})))
+    plain = setup.printed(
+        setup.checked(argparse.Namespace(**vars(options) | {"folder": "a", "aside": None, "library": "b"}))
+    )
     assert not setup._MARK.search(plain)
     assert len(commands) == len([line for line in plain.splitlines() if not line.startswith("#")])
 
