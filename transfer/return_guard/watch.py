@@ -8,14 +8,10 @@ It runs until it is killed, and may be killed at any instant.
 from __future__ import annotations
 
 import contextlib
-import os
 import select
-import socket
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
 from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
@@ -30,14 +26,14 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
-from transfer.errors import Unavailable
 from transfer.model.clock import Clock
 from transfer.return_guard.caught import Caught
 from transfer.return_guard.evidence import Evidence
 from transfer.return_guard.hashing import Hasher
-from transfer.return_guard.link import connect, receive
-from transfer.return_guard.messages import Beat, FromGuard, Hello
-from transfer.return_guard.packets import parse_from_gateway, render_message
+from transfer.return_guard.line import Bell, Line
+from transfer.return_guard.link import receive
+from transfer.return_guard.messages import Beat, Hello
+from transfer.return_guard.packets import parse_from_gateway
 from transfer.return_guard.patrol import Patrol
 from transfer.return_guard.perimeter import AsideName, FolderPerimeter
 
@@ -45,13 +41,8 @@ _ROUND_SECONDS = 0.5
 _SOON_SECONDS = 0.1
 _TICK_SECONDS = 0.05
 _BEAT_SECONDS = 0.25
-_FIRST_RETRY = 0.05
-_LAST_RETRY = 1.0
-_OUTBOX = 256
-_PATIENCE_SECONDS = 10.0
 _HASH_LIMIT = 64 << 30  # bytes; of ours, longer than the gateway would ever send
 _FOREIGN_HASH_LIMIT = 8 << 30  # a planted file is hashed up to this size; beyond it is recorded by its size alone
-_log = structlog.get_logger()
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileDeletedEvent,
@@ -64,92 +55,14 @@ _EVENTS: list[type[FileSystemEvent]] = [
 ]
 
 
-class _Wake(FileSystemEventHandler):
-    """A pipe that wakes the loop; any number of events make one wake-up."""
+class _Events(FileSystemEventHandler):
+    """Whatever happens in the folder wakes the loop."""
 
-    def __init__(self) -> None:
-        self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
 
     def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - what happened is looked up
-        self.ring()
-
-    def ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._writer, b"w")
-
-    def clear(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self.reader, 4096):
-                pass
-
-
-class _Line:
-    """The connection to the gateway: made again and again, never waited for."""
-
-    def __init__(self, path: Path, host: int | None, monotonic: Callable[[], float]) -> None:
-        self._path = path
-        self._host = host
-        self._monotonic = monotonic
-        self._outbox: deque[bytes] = deque()
-        self._retry = _FIRST_RETRY
-        self._due = 0.0
-        self._alone_since = monotonic()
-        self._said = ""
-        self.connection: socket.socket | None = None
-
-    def reach(self) -> bool:
-        """Tries to connect if it is time; whether a new connection was made."""
-        if self.connection is not None or self._monotonic() < self._due:
-            return False
-        try:
-            self.connection = connect(self._path, host=self._host)
-        except Unavailable as error:
-            self._say(error.sentence)
-            self._due = self._monotonic() + self._retry
-            self._retry = min(self._retry * 2, _LAST_RETRY)
-            return False
-        self._retry = _FIRST_RETRY
-        self._said = ""
-        return True
-
-    def _say(self, why: str) -> None:
-        """Once for each reason, and only if it lasts: a gateway that starts or restarts is nothing to tell of."""
-        if why != self._said and self._monotonic() - self._alone_since > _PATIENCE_SECONDS:
-            _log.warning("waiting for the gateway", why=why)
-            self._said = why
-
-    def close(self) -> None:
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
-            self._alone_since = self._monotonic()
-        self._outbox.clear()
-
-    def send(self, message: FromGuard) -> bool:
-        """Queues and sends what goes without waiting; false if there is no gateway, or one that does not listen."""
-        if len(self._outbox) >= _OUTBOX:
-            self.close()
-        if self.connection is None:
-            return False
-        self._outbox.append(render_message(message))
-        self.flush()
-        return True
-
-    def flush(self) -> None:
-        while self.connection is not None and self._outbox:
-            try:
-                self.connection.send(self._outbox[0])
-            except BlockingIOError:
-                return
-            except OSError:
-                self.close()
-                return
-            self._outbox.popleft()
-
-    @property
-    def backlog(self) -> int:
-        """Packets that could not be sent yet."""
-        return len(self._outbox)
+        self._bell.ring()
 
 
 def run_guard(
@@ -170,8 +83,8 @@ def run_guard(
     """
     confine()
     perimeter = FolderPerimeter(release=release, aside=aside)
-    wake = _Wake()
-    line = _Line(socket_path, host, monotonic)
+    wake = Bell()
+    line = Line(socket_path, host, monotonic)
 
     def clock_ns() -> int:
         return int(clock.now().timestamp() * 1_000_000_000)
@@ -204,7 +117,7 @@ def run_guard(
     )
     observer = Observer()
     with contextlib.suppress(OSError):  # no inotify watch to be had: the rounds alone will do
-        observer.schedule(wake, str(release), recursive=False, event_filter=_EVENTS)
+        observer.schedule(_Events(wake), str(release), recursive=False, event_filter=_EVENTS)
         observer.start()
     for hasher in (ours, foreign, aged):
         hasher.start()
@@ -218,8 +131,8 @@ class _Loop:
         patrol: Patrol,
         caught: Caught,
         evidence: Evidence,
-        line: _Line,
-        wake: _Wake,
+        line: Line,
+        wake: Bell,
         monotonic: Callable[[], float],
     ) -> None:
         self._patrol = patrol
