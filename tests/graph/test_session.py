@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.graph.emulator import server
 from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import person
@@ -128,6 +129,24 @@ def test_malware_is_not_handed_out(staging: Drive, reader: DownloadingSession) -
 
 def test_an_empty_file_is_empty(staging: Drive, reader: DownloadingSession) -> None:
     assert content_of(reader, staging, staging.by(SAM).put("photo.jpg", b"").id) == b""
+
+
+def test_downloads_go_over_the_connections_that_are_there(
+    staging: Drive, reader: DownloadingSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [staging.by(SAM).put(f"{number}.jpg", bytes([number])) for number in range(5)]
+    assert content_of(reader, staging, items[0].id) == b"\0"
+    connections: list[object] = []
+    accept = server._Server.process_request
+
+    def counting(self: server._Server, request: Any, client_address: Any) -> None:
+        connections.append(client_address)
+        accept(self, request, client_address)
+
+    monkeypatch.setattr(server._Server, "process_request", counting)
+    for number, item in enumerate(items):
+        assert content_of(reader, staging, item.id) == bytes([number])
+    assert connections == [], "a redirect whose body is left unread costs a connection"
 
 
 def test_content_may_come_without_a_redirect(emulator: Emulator, staging: Drive, reader: DownloadingSession) -> None:

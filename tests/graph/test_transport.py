@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -134,6 +135,40 @@ def test_only_content_is_sent_on(status: int) -> None:
     transport = guarded(READER | LISTER, recorder, kind=DownloadTransport)
     ask(transport, "GET", PERMISSIONS, headers=SIGNED)
     refused(transport, recorder, "GET", DOWNLOAD)
+
+
+@pytest.mark.parametrize(("blocks", "read"), [(0, 0), (3, 3), (1000, 17)])
+def test_a_redirects_body_that_nobody_reads_is_read_if_it_is_short(blocks: int, read: int) -> None:
+    class Long(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for _ in range(blocks):
+                seen.append(1)
+                yield b"x" * 4096
+
+    async def close() -> None:
+        await (await transport.handle_async_request(httpx.Request("GET", CONTENT))).aclose()
+
+    seen: list[int] = []
+    transport = guarded(
+        READER, Recorder(httpx.Response(302, headers={"Location": DOWNLOAD}, stream=Long())), kind=DownloadTransport
+    )
+    asyncio.run(close())
+    assert len(seen) == read
+    assert transport.downloaded == 0
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_no_other_body_is_read_for_nobody(status: int) -> None:
+    class Never(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            raise AssertionError("nobody asked for it")
+            yield b""
+
+    async def close() -> None:
+        await (await transport.handle_async_request(httpx.Request("GET", CONTENT))).aclose()
+
+    transport = guarded(READER, Recorder(httpx.Response(status, stream=Never())), kind=DownloadTransport)
+    asyncio.run(close())
 
 
 def test_an_upload_address_is_reached_without_the_token_only_and_only_by_who_asks_for_it() -> None:

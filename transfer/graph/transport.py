@@ -11,10 +11,12 @@ of their own, and answers; `NotListed` for a request that may not be made, `Unre
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -31,6 +33,7 @@ ELSEWHERE = "transfer.elsewhere"  # says of an answer whether it came from anoth
 # An encoded slash, which two servers may read in two ways; the SDK writes `id:/name:` so, and only that.
 _HIDDEN_SLASH = re.compile(rb"(?<!%3A)%2F", re.IGNORECASE)
 _SHORT = 65_536  # bytes; what an upload address answers has a few thousand
+_SKIPPING = 5.0  # seconds for a body that nobody wants
 _UPLOAD_METHODS = frozenset({"PUT", "GET", "POST", "DELETE"})
 
 
@@ -183,7 +186,11 @@ class UploadTransport(Transport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """An answer's body: counted, bounded, and the end of its turn."""
+    """An answer's body: counted, bounded, and the end of its turn.
+
+    Whoever follows a redirect closes its body without reading it. It is read here then, if it is short: else the
+    connection could not be used again, and every download would cost a new one.
+    """
 
     def __init__(self, response: httpx.Response, turn: Turn, passage: Passage, transport: Transport) -> None:
         self._response = response
@@ -191,8 +198,10 @@ class _Body(httpx.AsyncByteStream):
         self._content = passage.content and response.status_code < 300
         self._left = passage.longest
         self._transport = transport
+        self._unread = response.status_code in REDIRECTS
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._unread = False
         stream = self._response.stream
         if not isinstance(stream, httpx.AsyncByteStream):
             return
@@ -207,9 +216,18 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         try:
+            if self._unread:
+                await self._skip()
             await self._response.aclose()
         finally:
             self._turn.ended()
+
+    async def _skip(self) -> None:
+        self._left = _SHORT
+        with suppress(httpx.TransportError, TimeoutError):
+            async with asyncio.timeout(_SKIPPING):
+                async for _ in self:
+                    pass
 
 
 def _default_port(url: httpx.URL) -> int:
