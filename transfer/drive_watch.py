@@ -15,7 +15,7 @@ import structlog
 from transfer.model.drive import Wait
 from transfer.model.identifiers import SourceId
 from transfer.store.database import Database
-from transfer.store.onedrive_staging import note_wait
+from transfer.store.onedrive_staging import forget_waits, note_wait, waits
 
 _log = structlog.get_logger()
 
@@ -39,11 +39,19 @@ class Drive(Protocol):
 
 @dataclass(kw_only=True)
 class DriveWatch:
-    """`round` is called every second."""
+    """`begin` is called at the start, `round` every second where there is a drive."""
 
     db: Database
     drives: Sequence[Drive]
     _told: dict[SourceId, Wait | None] = field(default_factory=dict, init=False)
+
+    def begin(self) -> None:
+        """What an earlier run noted is over, also of drives that are in the settings no longer. Raises Unavailable."""
+        with self.db.read() as tx:
+            left = waits(tx)
+        if left:
+            with self.db.write() as tx:
+                forget_waits(tx)
 
     def round(self) -> bool:
         """Tells of what has changed; False: there is no more to do now. Raises Unavailable."""

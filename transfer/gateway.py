@@ -93,6 +93,7 @@ class Gateway:
         if not self.valve_complete:
             self._record(EventName.VALVE_OPEN, {})
         self.notices.begin()
+        self.drives.begin()
         self.post.start()
         try:
             self._resume()

@@ -25,7 +25,7 @@ def listed(room: Room, *more: str) -> list[dict[str, Any]]:
 
 def test_the_document_is_as_designed(studio: Room) -> None:
     document = studio.must("status", "--json").json
-    assert set(document) == {"items", "more"}
+    assert set(document) == {"items", "more", "waits"}
     assert document["more"] is False
     states = {item["name"]: item["state"] for item in document["items"]}
     assert states["campus.jpg"] == "held"

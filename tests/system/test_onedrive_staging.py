@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import samples
+from tests.cli.test_formats import fits
 from tests.graph.emulator.identities import application
 from tests.system.drives import FOLDER, IPAD, SAM, Tenant, tenant
 from tests.system.mixture import mixture
@@ -103,11 +104,36 @@ def test_a_refused_right_is_waited_for_and_told_in_status(site: Tenant) -> None:
     site.configure(token="nobody")
     with running(place) as gateway:
         wait_for(lambda: "source «staff» waits" in place.must("status").out, 60, "the wait in status")
+        told = place.must("status", "--json").json
+        fits("status", told)
+        assert [(wait["who"], "401" in wait["why"], wait["until"]) for wait in told["waits"]] == [("staff", True, None)]
         assert "waiting" in gateway.complained()
         site.world.allow(site.world.sign_in("nobody", application("late")), "read", site.drive)
         site.drop("photo.jpg", samples.jpeg(64, 48))
         wait_for(lambda: states(place).get("photo.jpg") == "held", 60, "the verdict")
         wait_for(lambda: "source «staff» waits" not in place.must("status").out, 10, "the end of the wait")
+        assert place.must("status", "--json").json["waits"] == []
+
+
+def test_what_onedrive_asks_for_is_told_with_its_time_and_is_over_with_the_gateway(site: Tenant) -> None:
+    place = site.place
+    before = place.workspace.settings_file.read_text()
+    site.configure()
+    site.world.fault("throttle", path="delta", retry_after=300, times=1000)
+    with running(place):
+        wait_for(lambda: place.must("status", "--json").json["waits"], 60, "the wait in status")
+        told = place.must("status", "--json").json
+        fits("status", told)
+        assert told["waits"][0]["until"] > told["waits"][0]["until"][:10]
+        assert "Until" in place.must("status").out
+    assert place.must("status", "--json").json["waits"] == []
+    assert "waits" not in place.must("status").out
+    place.close()
+    place.workspace.settings_file.write_text(before)  # a source that is no more waits for nothing
+    with running(place):
+        place.drop("disk.jpg", samples.jpeg(64, 48))
+        wait_for(lambda: states(place).get("disk.jpg") == "held", 40, "the verdict")
+        assert place.must("status", "--json").json["waits"] == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,9 @@ from transfer.errors import Misuse
 from transfer.model.clock import render_time
 
 if TYPE_CHECKING:
+    from transfer.model.drive import Wait
     from transfer.model.findings import Reason
+    from transfer.model.identifiers import SourceId
     from transfer.model.states import State
     from transfer.store.records import Record
     from transfer.store.register import ItemRow
@@ -48,7 +50,7 @@ def status(
         rows = site.register.rows(tx, state=_state(state), since=_moment(since), limit=most + 1)
     more, rows = len(rows) > most, rows[:most]
     if json:
-        print_json({"items": [item_facts(row) for row in rows], "more": more})
+        print_json({"items": [item_facts(row) for row in rows], "more": more, "waits": _waits_facts(site)})
         return
     if rows:
         say_items(rows, names_of(site))
@@ -162,6 +164,21 @@ def _nothing(site: Site, *, narrowed: bool) -> str:
     return f"Nothing has been dropped yet into {where}."
 
 
+def _waits(site: Site) -> Mapping[SourceId, Wait]:
+    """What OneDrive makes the running gateway wait for; nothing where none runs."""
+    from transfer.store.lock import who_holds
+    from transfer.store.onedrive_staging import waits
+
+    if who_holds(site.workspace.lock) is None:
+        return {}
+    with site.db.read() as tx:
+        return waits(tx)
+
+
+def _waits_facts(site: Site) -> list[dict[str, Any]]:
+    return [{"who": who, "why": wait.why, "until": _time(wait.until)} for who, wait in _waits(site).items()]
+
+
 def _circumstances(site: Site) -> Iterator[str]:
     """What keeps items from going on, whatever their states say."""
     from transfer.approvals.pausing import pause_in_force
@@ -170,7 +187,6 @@ def _circumstances(site: Site) -> Iterator[str]:
     from transfer.sandbox.profiles import kernel_support
     from transfer.settings import ValveMode
     from transfer.store.lock import who_holds
-    from transfer.store.onedrive_staging import waits
     from transfer.store.verified import verified_last
 
     if who_holds(site.workspace.lock) is None:
@@ -181,9 +197,8 @@ def _circumstances(site: Site) -> Iterator[str]:
         since = said_time(render_time(pause.at))
         yield f"Releasing is paused by {called(pause.by, names_of(site))} since {since}: `transfer resume`."
     with site.db.read() as tx:
-        stuck = waits(tx)
         last = verified_last(tx)
-    for source, wait in stuck.items():
+    for source, wait in _waits(site).items():
         until = f" Until {said_time(render_time(wait.until))}." if wait.until else ""
         who = str(source) if " " in source else f"source «{source}»"  # the device's side has names that no source has
         yield f"The {who} waits: {wait.why}{until}"

@@ -26,6 +26,11 @@ def note_wait(tx: WriteTx, source: SourceId, wait: Wait | None) -> None:
         tx.connection.execute(insert(ONEDRIVE_WAIT).values(source=source, why=wait.why, until=until))
 
 
+def forget_waits(tx: WriteTx) -> None:
+    """Nothing waits: whoever noted it runs no more."""
+    tx.connection.execute(delete(ONEDRIVE_WAIT))
+
+
 def waits(tx: ReadTx) -> dict[SourceId, Wait]:
     """What each source waited for when that was last noted by a running gateway."""
     return {
