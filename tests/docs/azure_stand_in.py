@@ -19,6 +19,8 @@ REFUSED = "refused"
 SITE = "university.sharepoint.com,1-1,2-2"
 DRIVE = "b!CM3ky53sGlRL6NcvqIj0D24ijsWfVprruRBhLfCnoXg"
 FOLDER = "01RYCE474DLBGJ7I55OBXOMH5RTIYW2FFF"
+ASIDE = "01RYCE474AAAAAAAAAAAAAAAAAAAAAAAAA"
+DEVICE = "dddddddd-0000-0000-0000-00000000000d"
 
 
 def option(words: list[str], name: str) -> str:
@@ -85,13 +87,27 @@ def rest(state: dict, words: list[str], who: str) -> str:
         refuse("Forbidden: accessDenied")
     if "missing" in path:
         refuse("Not Found: itemNotFound")
-    if path == f"/sites/{SITE}/permissions":
-        if option(words, "--method") == "post":
-            state["granted"].append(json.loads(option(words, "--body")))
-        return json.dumps({"value": state["granted"]})
+    if path.startswith(f"/sites/{SITE}/permissions"):
+        return granted(state, path.rpartition("/")[2], words)
     if path.startswith(f"/sites/{SITE}/drive"):
         return DRIVE
-    return FOLDER if path.startswith(f"/drives/{DRIVE}/root:/") else SITE
+    if path.startswith(f"/drives/{DRIVE}/root:/"):
+        return ASIDE if path.partition("?")[0].endswith("-aside") else FOLDER
+    return SITE
+
+
+def granted(state: dict, grant: str, words: list[str]) -> str:
+    """A new grant is for reading or writing; one that is there can become more."""
+    match option(words, "--method"):
+        case "post":
+            body = json.loads(option(words, "--body"))
+            if not set(body["roles"]) <= {"read", "write"}:
+                refuse("Bad Request: invalidRequest")
+            state["granted"].append(body)
+            return f"grant-{len(state['granted'])}" if option(words, "--query") == "id" else json.dumps(body)
+        case "patch":
+            state["granted"][int(grant.removeprefix("grant-")) - 1] |= json.loads(option(words, "--body"))
+    return json.dumps({"value": state["granted"]})
 
 
 def main() -> None:
@@ -111,6 +127,10 @@ def main() -> None:
         if app != "person" and state["apps"][app]["key"] != public_key("key", option(words, "--certificate")):
             refuse("AADSTS700027")
         (session / "who").write_text(app)
+    elif words[:3] == ["ad", "user", "show"]:
+        if option(words, "--id") != "ipad@university.example":
+            refuse("Resource does not exist")
+        said = DEVICE
     elif words[0] == "ad":
         said = ad(state, words[1:])
     elif words[0] == "rest":

@@ -240,6 +240,15 @@ def test_who_grants_is_removed_when_the_site_is_not_there(tenant: Tenant) -> Non
     assert list((tenant.folder / "tmp").iterdir()) == []
 
 
+def test_a_folder_for_what_goes_aside_has_to_be_there(tenant: Tenant) -> None:
+    done = tenant.run(asked(arguments(end="release", aside="missing")).stdout)
+    assert done.returncode == 1
+    assert "no folder for what goes aside: make it first" in done.stderr
+    *ours, grantor = tenant.state["apps"].items()
+    assert grantor[1]["gone"]
+    assert all(f"az ad app delete --id {app};" in done.stderr for app, _ in ours), "what is to be undone"
+
+
 def test_who_grants_is_removed_when_somebody_stops_it(tenant: Tenant) -> None:
     stop = 'case $(cat "$STAND_IN/state.json") in *-grantor-*) kill -TERM $PPID ;; esac'
     (tenant.folder / "bin" / "sleep").write_text(f"#!/bin/sh\n{stop}\n")
@@ -356,9 +365,26 @@ def test_whatever_is_asked_for_the_commands_can_be_parsed(
     assert len(commands) == len([line for line in plain.splitlines() if not line.startswith("#")])
 
 
+PAGE = (TOP / "docs" / "onedrive.md").read_text()
+
+
+@pytest.mark.parametrize("end", ["source", "release"])
+def test_the_page_shows_settings_that_are_taken(end: str, tmp_path: Path) -> None:
+    (shown,) = [text for text in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if f"[{end}.onedrive]" in text]
+    head, release = REST.split("\n\n")
+    (tmp_path / "transfer.toml").write_text(
+        f"{head}\n{shown}{FOLDER_SOURCE}" if end == "release" else f"{head}\n\n{release}\n{shown}"
+    )
+    settings = load_settings(tmp_path)
+    assert settings.onedrive is not None
+    assert (settings.release.onedrive is not None) == (end == "release")
+    for commented in re.findall(r"^# (\w+) = ", shown, re.MULTILINE):
+        assert f'"{commented}":' in settings.model_dump_json(), "a key that the settings know, with its default"
+
+
 SHOWN = [
     shlex.split(line.replace("$ ", "", 1))
-    for found in re.findall(r"```console\n(.*?)```", (TOP / "docs" / "onedrive.md").read_text(), re.DOTALL)
+    for found in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     for line in found.replace("\\\n", " ").splitlines()
     if "onedrive-setup" in line
 ]
