@@ -191,3 +191,37 @@ def test_a_folder_on_a_disk_needs_no_marks(line: Marked) -> None:
 class Watching(Trusting):
     def expect(self, expectation: Expectation) -> None:
         assert expectation.mark is None
+
+
+def test_nothing_goes_while_others_reach_the_folder_and_no_large_file_is_read_meanwhile(line: Marked) -> None:
+    def exposed() -> None:
+        raise Unavailable("Somebody else can change what lies in the release folder.", clauses=("G5",))
+
+    put_back = line.send(2, b"two")
+    with line.side.database.write() as tx:
+        line.side.releases.altered(tx, item_id(2), HAPPENED)
+    before, read = line.shore.everything(), len(line.hashed)
+    stopped = replace(line.dispatch, enclosed=exposed)
+    approved = line.side.approved(1, b"a photo")
+    for deed in (lambda: send(approved, dispatch=stopped, device=IPAD), lambda: restore(put_back, dispatch=stopped)):
+        with pytest.raises(Unavailable, match="Somebody else"):
+            deed()
+    assert line.shore.everything() == before
+    assert len(line.hashed) == read
+    assert line.side.row(item_id(1)) is None
+    send(approved, dispatch=line.dispatch, device=IPAD)
+    assert "photo-1.jpg" in line.shore.everything()
+
+
+def test_what_is_exposed_while_it_is_uploaded_is_not_committed(line: Marked) -> None:
+    asked: list[int] = []
+
+    def exposed() -> None:
+        asked.append(len(line.shore.world.asked(method="PUT")))
+        if asked[-1]:
+            raise Unavailable("Somebody else can change what lies in the release folder.", clauses=("G5",))
+
+    with pytest.raises(Unavailable, match="Somebody else"):
+        send(line.side.approved(1, b"a photo"), dispatch=replace(line.dispatch, enclosed=exposed), device=IPAD)
+    assert asked[-1] == 1, "asked once more when all bytes were there"
+    assert line.shore.everything() == {}

@@ -44,11 +44,16 @@ def not_hashed(_clean: CleanBlob) -> None:
     return
 
 
+def not_asked() -> None:
+    """Who may reach a folder on a disk is the operator's business, and the kernel's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
     """Everything a release needs.
 
-    For a drive, whose guard reads nothing: `hashed` is what the service will tell the bytes by, asked for before the
+    For a drive: `enclosed` raises Unavailable while others than may reach the device's folder there, or while nobody
+    knows. Its guard reads nothing: `hashed` is what the service will tell the bytes by, asked for before the
     intention is recorded; `marks` makes of it what the guard goes by. `sink_knows`: the sink itself finds what it had
     put before a crash, and writes down what it finds.
     """
@@ -65,6 +70,7 @@ class Dispatch:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     fitting: Callable[[SafeName], SafeName] = same_name  # what the device's side takes as a name
     stands: Callable[[ReadTx, Approved], object]  # NotSo if the approval stands no longer, Unavailable while paused
+    enclosed: Callable[[], None] = not_asked
     hashed: Callable[[CleanBlob], str | None] = not_hashed  # reads the whole file: never within a transaction
     marks: ReleaseMarks | None = None
     sink_knows: bool = False

@@ -58,6 +58,7 @@ def restore(approved: Approved, *, dispatch: Dispatch) -> None:
     Raises as `send` does; NotSo if the release is not one that was altered.
     """
     item = approved_item(approved)
+    dispatch.enclosed()
     quickxor = _hashed(approved, dispatch)
     with dispatch.database.write() as tx:
         dispatch.releases.require_open(tx)
@@ -87,6 +88,7 @@ def _hashed(approved: Approved, dispatch: Dispatch) -> str | None:
         row = dispatch.releases.find(tx, approved_item(approved))
     if row is not None and row.quickxor is not None:
         return row.quickxor
+    dispatch.enclosed()  # a large file is not read each second while nothing may go
     return dispatch.hashed(approved_clean(approved))
 
 
@@ -162,11 +164,13 @@ def _require_still_approved(tx: ReadTx, approved: Approved, dispatch: Dispatch) 
     state = dispatch.register.row(tx, item).state
     if state is not State.APPROVED:
         raise NotSo(f"Item {item} is {state.value}; only an approved one can be released.")
+    dispatch.enclosed()
     dispatch.stands(tx, approved)  # a withdrawal may have been handed in since it was confirmed
 
 
 def _require_altered(item: ItemId, dispatch: Dispatch) -> None:
     """The same question for a file that is put again. Raises NotSo, Unavailable."""
+    dispatch.enclosed()
     with dispatch.database.read() as tx:
         dispatch.releases.require_open(tx)
         row = dispatch.releases.find(tx, item)
