@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.graph.asking import session
+from tests.graph.emulated import emulator as emulator  # noqa: PLC0414 - a fixture
 from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import application
 from transfer.graph import verbs
 from transfer.graph.session import DownloadingSession, Session, UploadingSession
-
-
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    """A tenant with nothing in it: `emulator.world` fills it, `emulator.base_url` is where it answers."""
-    with Emulator(tmp_path / "tenant") as running:
-        yield running
-        assert running.world.counted("errors") == 0, "the emulator failed; its traceback is above"
 
 
 @pytest.fixture

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.graph.emulator.drive import Drive
-from tests.graph.emulator.emulator import Emulator
-from tests.graph.emulator.identities import application
 from tests.intake.drive_place import SAM, Place
 from transfer.errors import Unavailable
 from transfer.graph.faults import Denied
@@ -21,17 +16,6 @@ from transfer.graph.records import parse_item
 from transfer.intake.onedrive_tree import Tree, node_of
 from transfer.model.drive import Node
 from transfer.model.identifiers import SourceId
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with Emulator(tmp_path / "tenant") as emulator:
-        drive: Drive = emulator.world.drive("staging")
-        emulator.world.allow(emulator.world.sign_in("reader", application("reader")), "read", drive)
-        drive.by(SAM).folder("in")
-        made = Place(emulator, drive, tmp_path)
-        yield made
-        made.close()
 
 
 def fill(place: Place, number: int) -> list[bytes]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import samples
-from tests.graph.emulator.drive import Drive
-from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import ANONYMOUS, SHAREPOINT, Actor, application, guest, person
 from tests.intake.drive_place import ANN, IPAD, OTHER, SAM, WHO, Place
 from tests.intake.source_contract import SourceContract
@@ -25,28 +22,6 @@ from transfer.policy.rulebook import load_policy
 from transfer.policy.rules import CampaignStanding, Evidence
 from transfer.store.blobs import Blobs
 from transfer.wiring import SystemClock
-
-
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    with Emulator(tmp_path / "tenant") as running:
-        yield running
-        assert running.world.counted("errors") == 0, "the emulator failed; its traceback is above"
-
-
-@pytest.fixture
-def drive(emulator: Emulator) -> Drive:
-    drive = emulator.world.drive("staging")
-    emulator.world.allow(emulator.world.sign_in("reader", application("reader")), "read", drive)
-    drive.by(SAM).folder("in")
-    return drive
-
-
-@pytest.fixture
-def place(emulator: Emulator, drive: Drive, tmp_path: Path) -> Iterator[Place]:
-    made = Place(emulator, drive, tmp_path)
-    yield made
-    made.close()
 
 
 class DriveStage:

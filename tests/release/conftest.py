@@ -7,20 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.graph.emulated import emulator as emulator  # noqa: PLC0414 - a fixture
 from tests.graph.emulator.emulator import Emulator
 from tests.release.onedrive_rig import End, Shore
 from transfer.graph.writer import STEP
 
 
 @pytest.fixture
-def shore(tmp_path: Path) -> Iterator[Shore]:
+def shore(emulator: Emulator) -> Iterator[Shore]:
     """At the end nothing of the folder was read, and no token went to an upload address."""
-    with Emulator(tmp_path / "tenant") as running:
-        shore = Shore(running)
-        yield shore
-        assert running.world.counted("errors") == 0, "the emulator failed; its traceback is above"
-        assert shore.downloads() == 0
-        assert running.world.counted("leaked_authorization") == 0
+    shore = Shore(emulator)
+    yield shore
+    assert shore.downloads() == 0
+    assert emulator.world.counted("leaked_authorization") == 0
 
 
 @pytest.fixture
