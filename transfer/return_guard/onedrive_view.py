@@ -46,6 +46,10 @@ class View:
             self._link = page.next_link
         raise GraphFault("OneDrive lists the release folder without end.", code="endless")
 
+    def left(self, item: str) -> None:
+        """It was taken away; the service tells of that later."""
+        self._standing.pop(item, None)
+
     def _take(self, item: DriveItem) -> None:
         if item.parent_id is None and not item.deleted and item.kind is not ItemKind.ROOT:
             known = self._lister.item(item.id)  # told without its place: asked for by its id
