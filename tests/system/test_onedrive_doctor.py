@@ -1,0 +1,46 @@
+"""`transfer doctor` with the device's folder in OneDrive: all is tried, nothing shows there, what is wrong is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.place import Place
+from tests.system.release_drive import ASIDE, IPAD, RELEASE, Shore, shore, staged
+
+REACHES = "can reach the staging folder of «staff», whose files nobody has looked at yet (G5)."
+
+
+@pytest.fixture
+def site(place: Place, tmp_path: Path) -> Iterator[Shore]:
+    with shore(place, tmp_path / "tenant") as made:
+        yield made
+
+
+def checks(place: Place, *names: str) -> list[tuple[str, str]]:
+    answer = place.command("doctor", "--json")
+    return [(check["status"], check["sentence"]) for check in answer.json["checks"] if check["name"] in names]
+
+
+def test_doctor_tries_every_right_at_both_ends_and_leaves_no_trace(site: Shore) -> None:
+    place = site.place
+    staged(site).configure()
+    site.configure(tenant=False)
+    found = checks(place, "onedrive")
+    assert {status for status, _ in found} == {"ok"}, found
+    assert len(found) == 12  # two of the reader, ten of the release end
+    assert {status for status, _ in checks(place, "kernel valve", "folders", "device")} <= {"ok", "note"}
+    site.drive.link(site.drive.item(RELEASE), "edit", "organization")
+    site.world.allow("writer", "read", site.world.drive("staging"))
+    site.drive.permit(site.drive.item(ASIDE), IPAD)
+    said = {sentence for status, sentence in checks(place, "onedrive") if status == "misconfigured"}
+    assert said == {
+        "A link lets people change the release folder.",
+        "The device's account has a right on the folder aside.",
+        f"The identity that writes the release folder {REACHES}",
+    }
+    assert place.command("doctor").code == 2
+    assert site.drive.names(RELEASE) == site.drive.names(ASIDE) == []
+    assert site.downloads() == 0
