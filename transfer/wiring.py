@@ -27,7 +27,7 @@ from transfer.policy.rulebook import load_policy
 from transfer.policy.rules import Policy
 from transfer.sandbox.confine import ChildLimits
 from transfer.sandbox.pool import Pool
-from transfer.sandbox.profiles import GatewayPaths, GuardPaths
+from transfer.sandbox.profiles import DriveGuardPaths, GatewayPaths, GuardPaths
 from transfer.sandbox.requests import Role
 from transfer.scanner_settings import ScannerKind
 from transfer.settings import Settings, ValveMode, guard_socket, load_settings
@@ -238,6 +238,14 @@ def guard_paths(settings: Settings) -> GuardPaths:
     if settings.release.onedrive is not None:
         raise Misuse("The release folder is in OneDrive: there is no folder on the disk to guard.", clauses=("G5",))
     return GuardPaths(release=settings.release.folder, aside=settings.release.aside_folder)
+
+
+def drive_guard_paths(settings: Settings) -> DriveGuardPaths:
+    """What the kernel is to let the guard of a folder in OneDrive reach. Raises Misuse where there is none."""
+    if settings.onedrive is None or settings.guard.onedrive is None:
+        raise Misuse("The settings name no release folder in OneDrive to guard.", clauses=("G5",))
+    reach = graph_reach(settings.onedrive, settings.guard.onedrive.credential)
+    return DriveGuardPaths(readable=reach.readable, connect_tcp=reach.ports)
 
 
 def _rules_pool(settings: Settings, material: int) -> Pool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from transfer.audit.notes import Ed25519Verifier
     from transfer.gateway import Gateway
     from transfer.sandbox.profiles import Support
+    from transfer.settings import Settings
     from transfer.wiring import Site
+    from transfer.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -77,44 +80,78 @@ def gateway(
 def guard(context: typer.Context, workspace: WorkspaceOption = None) -> None:
     """The guard: the device's side and nothing else."""
     _die_with_parent()
-    import secrets
-    import time
-
     from transfer.cli.options import workspace_path
-    from transfer.footing import Footing
     from transfer.program_log import configure
-    from transfer.return_guard.watch import run_guard
-    from transfer.sandbox.profiles import confine_guard
-    from transfer.settings import ValveMode, guard_socket, load_settings
-    from transfer.wiring import SystemClock, guard_paths, root_of
+    from transfer.settings import load_settings
+    from transfer.wiring import root_of
     from transfer.workspace import Workspace
 
     configure()
     place = Workspace(root_of(workspace_path(context, workspace)))
     settings = load_settings(place.root)
+    if settings.guard.onedrive is None:
+        _guard_folder(place, settings)
+    else:
+        _guard_drive(place, settings)
+
+
+def _guard_folder(place: Workspace, settings: Settings) -> None:
+    import secrets
+    import time
+
+    from transfer.footing import Footing
+    from transfer.return_guard.watch import run_guard
+    from transfer.sandbox.profiles import confine_guard
+    from transfer.settings import guard_socket
+    from transfer.wiring import SystemClock, guard_paths
+
     paths = guard_paths(settings)
     Footing([paths.release, paths.aside])
-
-    def confine() -> None:
-        from transfer.errors import Unavailable
-
-        try:
-            confine_guard(paths)
-        except Unavailable:
-            if settings.valve.mode is not ValveMode.PREFER:
-                raise
-        _tell_ready()
-
     run_guard(
         release=paths.release,
         aside=paths.aside,
         socket_path=guard_socket(settings, place),
         host=place.owner(),
-        confine=confine,
+        confine=lambda: _confine_guard(settings, lambda: confine_guard(paths)),
         clock=SystemClock(),
         monotonic=time.monotonic,
         entropy=secrets.token_bytes,
     )
+
+
+def _guard_drive(place: Workspace, settings: Settings) -> None:
+    import secrets
+    import time
+
+    from transfer.onedrive_guard import build_watched
+    from transfer.return_guard.onedrive_watch import run_drive_guard
+    from transfer.sandbox.profiles import confine_drive_guard
+    from transfer.settings import guard_socket
+    from transfer.wiring import SystemClock, drive_guard_paths
+
+    host = place.owner()
+    paths = drive_guard_paths(settings)
+    _confine_guard(settings, lambda: confine_drive_guard(paths))
+    run_drive_guard(
+        build_watched(settings, clock=SystemClock()),  # its session starts a thread: after the process is confined
+        socket_path=guard_socket(settings, place),
+        host=host,
+        clock=SystemClock(),
+        monotonic=time.monotonic,
+        entropy=secrets.token_bytes,
+    )
+
+
+def _confine_guard(settings: Settings, confine: Callable[[], object]) -> None:
+    from transfer.errors import Unavailable
+    from transfer.settings import ValveMode
+
+    try:
+        confine()
+    except Unavailable:
+        if settings.valve.mode is not ValveMode.PREFER:
+            raise
+    _tell_ready()
 
 
 def _confine_gateway(site: Site) -> Support:

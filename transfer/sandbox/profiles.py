@@ -3,6 +3,7 @@
     gateway  staging: read, list, remove · state, log, feedback, receipts: all · release: create, write, rename,
              remove, list, NOT read · settings, keys: read
     guard    release, release-aside: list, read, remove, move between them · nothing else
+             of a release folder in OneDrive: its certificate, what names and TLS take; the service's port
     child    nothing (`confine.confine_child`)
 
 Each process calls its `confine_…` once, before it starts a thread or touches anything untrusted.
@@ -83,6 +84,14 @@ class GuardPaths:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriveGuardPaths:
+    """What the guard of a release folder in OneDrive needs: no folder, but a way to the service."""
+
+    readable: tuple[Path, ...]
+    connect_tcp: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
     """What this kernel and system can enforce; `problems` are sentences, empty where everything can be.
 
@@ -160,6 +169,12 @@ def confine_guard(paths: GuardPaths) -> Support:
     The guard can still connect to a Unix socket by its path: the kernel's file rights do not cover that.
     """
     return _confine(guard_grants(paths), ())
+
+
+def confine_drive_guard(paths: DriveGuardPaths) -> Support:
+    """Limits this process to the profile of the guard of a folder in OneDrive, for good. Raises Unavailable, Misuse."""
+    readable = tuple(Grant(path=path, rights=_READ) for path in paths.readable)
+    return _confine((*readable, *_program_grants()), paths.connect_tcp)
 
 
 def _confine(grants: tuple[Grant, ...], ports: Iterable[int]) -> Support:
