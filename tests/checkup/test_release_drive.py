@@ -12,7 +12,7 @@ from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import application, group, person, site_group
 from tests.graph.emulator.items import Item
 from transfer.checkup.check import Check, Standing
-from transfer.checkup.drives import RELEASE_TRIES
+from transfer.checkup.drives import GATEWAY_TRIES, GUARD_TRIES
 from transfer.checkup.release_drive import Shore, check_each, shore_of
 from transfer.device_settings import GuardDriveSettings, ReleaseDriveSettings
 from transfer.graph_settings import CredentialKind, CredentialSettings, OneDriveSettings, StagingSettings
@@ -80,7 +80,7 @@ class Coast:
         )
 
     def checks(self, **other: Item | str) -> list[Check]:
-        return list(check_each(self.shore(**other), *RELEASE_TRIES))
+        return list(check_each(self.shore(**other), *GATEWAY_TRIES, *GUARD_TRIES))
 
     def wrong(self, **other: Item | str) -> list[str]:
         """The sentences of what is not as it must be; each with what to do."""

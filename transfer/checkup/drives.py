@@ -7,6 +7,7 @@ of the reader of a staging folder are here, those of a release folder's writer a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -18,21 +19,15 @@ from transfer.checkup.drive_guard import check_guard_acts, check_guard_looks, ch
 from transfer.checkup.drive_sessions import build_prober, patient
 from transfer.checkup.release_drive import check_each, check_readers_stray, check_writer, check_writer_strays, shore_of
 from transfer.errors import TransferError
-from transfer.settings import SourceSettings
+from transfer.settings import Settings, SourceSettings
 from transfer.wiring import Site
 
 if TYPE_CHECKING:
     from transfer.graph_settings import OneDriveSettings, StagingSettings
 
 _NAME = "onedrive"
-RELEASE_TRIES = (
-    check_writer,
-    check_writer_strays,
-    check_readers_stray,
-    check_guard_looks,
-    check_guard_acts,
-    check_who_reaches,
-)
+GATEWAY_TRIES = (check_writer, check_writer_strays, check_readers_stray)
+GUARD_TRIES = (check_guard_looks, check_guard_acts, check_who_reaches)
 
 
 def check_drives(site: Site) -> Iterator[Check]:
@@ -49,7 +44,23 @@ def check_drives(site: Site) -> Iterator[Check]:
                 yield fault(_NAME, error)
     shore = shore_of(site.settings, site.clock)
     if shore is not None:
-        yield from check_each(shore, *RELEASE_TRIES)
+        yield from check_each(shore, *GATEWAY_TRIES)
+        closed = _closed(site.settings)
+        yield from [closed] if closed is not None else check_each(shore, *GUARD_TRIES)
+
+
+def _closed(settings: Settings) -> Check | None:
+    """Where the guard has a user of its own, nobody else can sign in with its certificate, as it must be."""
+    guard = settings.guard
+    path = None if guard.onedrive is None else guard.onedrive.credential.certificate_path
+    if not guard.user or path is None or not path.exists() or os.access(path, os.R_OK):
+        return None
+    return Check(
+        name=_NAME,
+        standing=Standing.NOTE,
+        sentence=f"The return guard's certificate is its own user's, {guard.user}: nobody else tries its rights.",
+        advice="The guard looks who may reach the release folder at each start; `transfer status` says what it found.",
+    )
 
 
 def _reads(site: Site, tenant: OneDriveSettings, source: str, staging: StagingSettings) -> Check:

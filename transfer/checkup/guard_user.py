@@ -16,7 +16,7 @@ from pathlib import Path
 
 from transfer.checkup.check import Check, Standing
 from transfer.return_guard.link import Account, find_account
-from transfer.settings import guard_socket
+from transfer.settings import Settings, guard_socket
 from transfer.wiring import Site
 
 _READ, _WRITE, _ENTER = 4, 2, 1
@@ -60,8 +60,9 @@ def check_guard_user(site: Site) -> Iterator[Check]:
     account = find_account(name)
     if account.uid == site.workspace.owner():
         return
-    visitor = _Visitor(account, frozenset(os.getgrouplist(account.name, account.gid)))
+    visitor = _visitor(account)
     faults = [*_missing(site, visitor), *_too_much(site, visitor)]
+    faults += check_certificates(site.settings, guard=account, gateway=_account(site.workspace.owner()))
     yield from faults
     if not faults:
         sentence = f"The guard's user {name} reaches the device's side and the socket, and nothing of the gateway's."
@@ -105,6 +106,38 @@ def _too_much(site: Site, visitor: _Visitor) -> Iterator[Check]:
     if visitor.may_any(meeting, _WRITE):
         sentence = f"The guard's user {guest} could put a socket of its own into {meeting}."
         yield _fault(sentence, f"As root: chmod go-w {meeting}")
+
+
+def check_certificates(settings: Settings, *, guard: Account, gateway: Account) -> Iterator[Check]:
+    """With a release folder in OneDrive: each of the two users reads its own keys there, and not the other's."""
+    if settings.guard.onedrive is None or settings.release.onedrive is None:
+        return
+    guest, host = _visitor(guard), _visitor(gateway)
+    own = settings.guard.onedrive.credential.certificate_path
+    if own is not None:
+        mend = f"As root: chown {guard.name} {own} && chmod 600 {own}"
+        if not guest.may(own, _READ):
+            yield _fault(f"The guard's user {guard.name} cannot read its certificate {own}.", mend)
+        if gateway.uid != 0 and host.may(own, _READ):
+            yield _fault(f"The gateway's user {gateway.name} can read the return guard's certificate {own}.", mend)
+    readers = (source.onedrive.credential for source in settings.sources if source.onedrive is not None)
+    theirs = (credential.certificate_path for credential in (settings.release.onedrive.credential, *readers))
+    for path in dict.fromkeys(path for path in theirs if path is not None):
+        if guest.may(path, _READ):
+            sentence = f"The guard's user {guard.name} can read the gateway's certificate {path}."
+            yield _fault(sentence, f"As root: chown {gateway.name} {path} && chmod 600 {path}")
+
+
+def _account(uid: int) -> Account:
+    try:
+        found = pwd.getpwuid(uid)
+    except KeyError:
+        return Account(str(uid), uid, uid)
+    return Account(found.pw_name, found.pw_uid, found.pw_gid)
+
+
+def _visitor(account: Account) -> _Visitor:
+    return _Visitor(account, frozenset(os.getgrouplist(account.name, account.gid)))
 
 
 def _is_sticky_for(account: Account, path: Path) -> bool:
