@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
+from tests.graph.emulator.answers import Problem
 from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import EmulatorProcess
 from tests.graph.emulator.identities import application, person
 from tests.system.drives import Tenant, neighbouring_ports
 from tests.system.place import Place
 from transfer.audit.notes import parse_vkey
+from transfer.errors import Tampered
 from transfer.release.manifest import Manifest, open_manifest
 
 IPAD, PAT = person("Ipad"), person("Pat")
@@ -81,6 +85,12 @@ class Shore:
         key = (self.place.workspace.log / "log.vkey").read_text()
         return open_manifest(self.drive.content(f"{RELEASE}/{MANIFEST}"), [parse_vkey(key.strip())])
 
+    def listed(self) -> int:
+        """How many files the manifest lists; -1 while there is none, or one that is not the gateway's."""
+        with contextlib.suppress(Problem, Tampered):
+            return len(self.manifest().entries)
+        return -1
+
     def downloads(self) -> int:
         """Bytes and requests of content by the writer and the guard: none, ever."""
         return sum(
@@ -91,8 +101,6 @@ class Shore:
 
     def check(self) -> None:
         """Every release stands there as it was approved, once, and is in the manifest; nothing else does."""
-        from hashlib import sha256
-
         released = [row for row in self.place.rows() if row.state.value == "released"]
         found = {name: sha256(content).hexdigest() for name, content in self.there().items()}
         assert found == {row.released_as: row.rebuilt_sha256 for row in released}
