@@ -125,6 +125,8 @@ class Exchange:
     async def _native(self, request: RequestInformation) -> httpx.Request:
         """The request as httpx sends it, with its token. Raises GraphFault."""
         self._adapter.set_base_url_for_request_information(request)  # the adapter does not do so by itself here
+        address = request.url  # made of its template once: the SDK would do it three times for each request
+        request.url = address
         try:
             native: httpx.Request = await self._adapter.convert_to_native_async(request)
         except AzureError as error:
