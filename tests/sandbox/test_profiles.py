@@ -315,12 +315,13 @@ def test_release_reached_through_a_link_is_still_found_inside(workspace: Path) -
         gateway_grants(paths)
 
 
-def test_staging_inside_a_written_folder_is_refused(workspace: Path) -> None:
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_staging_inside_a_written_folder_is_refused(workspace: Path, on_disk: bool) -> None:
     paths = GatewayPaths(
         staging=(workspace / "state" / "staging",),
         readable=(),
         owned=(workspace / "state",),
-        release=workspace / "release",
+        release=workspace / "release" if on_disk else None,
     )
     with pytest.raises(Misuse, match="staging folder"):
         gateway_grants(paths)

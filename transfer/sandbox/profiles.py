@@ -130,23 +130,23 @@ def gateway_grants(paths: GatewayPaths) -> tuple[Grant, ...]:
         *(Grant(path=path, rights=_OWN) for path in paths.owned),
         *_program_grants(),
     )
-    if paths.release is None:
-        return granted
+    outside = () if paths.release is None else (paths.release,)  # none: the release folder is in OneDrive
     for grant in granted:
-        if grant.rights & Access.READ_FILE and _contains(grant.path, paths.release):
-            raise Misuse(
-                f"The release folder {paths.release} lies inside {grant.path}, which the gateway reads.",
-                advice="Put the device's folder elsewhere, so that the kernel can keep the gateway from reading it.",
-                clauses=("G5",),
-            )
+        for path in outside:
+            if grant.rights & Access.READ_FILE and _contains(grant.path, path):
+                raise Misuse(
+                    f"The release folder {path} lies inside {grant.path}, which the gateway reads.",
+                    advice="Put the device's folder elsewhere, so that the kernel can keep the gateway from reading it.",
+                    clauses=("G5",),
+                )
     for path in paths.staging:
-        if any(_contains(owner, path) for owner in (*paths.owned, paths.release)):
+        if any(_contains(owner, path) for owner in (*paths.owned, *outside)):
             raise Misuse(
                 f"The staging folder {path} lies inside a folder that the gateway writes.",
                 advice="Put staging elsewhere, so that the kernel can keep the gateway from changing it.",
                 clauses=("G5",),
             )
-    return (*granted, Grant(path=paths.release, rights=_RELEASE))
+    return (*granted, *(Grant(path=path, rights=_RELEASE) for path in outside))
 
 
 def guard_grants(paths: GuardPaths) -> tuple[Grant, ...]:
