@@ -13,7 +13,7 @@ from transfer.audit.publish import Publisher
 from transfer.audit.receipt_files import ReceiptFiles
 from transfer.audit.shards import is_over, verifiers_of
 from transfer.audit.show import ShownEntry
-from transfer.device_side import build_departures, build_post, waiters
+from transfer.device_side import build_access, build_departures, build_post, waiters
 from transfer.drive_watch import DriveWatch
 from transfer.footing import Footing
 from transfer.gateway import Gateway
@@ -57,13 +57,14 @@ def build_gateway(
     line = _line(site)
     signer = load_signer(site)
     ends = build_release_ends(site)
-    post = build_post(site, departures_bell, ends)
+    access = build_access(site)
+    post = build_post(site, departures_bell, ends, access)
     drives = build_drives(site)
     return Gateway(
         line=line,
         footing=footing,
         doors=build_doors(site, arrivals_bell, worklist, drives),
-        departures=build_departures(site, ends, post, signer, lapsed=lambda item: worklist.add([item])),
+        departures=build_departures(site, ends, post, signer, access=access, lapsed=lambda item: worklist.add([item])),
         notices=Notices(
             db=site.db,
             register=site.register,
@@ -93,7 +94,7 @@ def build_gateway(
         monotonic=time.monotonic,
         arrivals_bell=arrivals_bell,
         departures_bell=departures_bell,
-        drives=DriveWatch(db=site.db, drives=[*drives, *waiters(site, ends)]),
+        drives=DriveWatch(db=site.db, drives=[*drives, *waiters(site, ends, post)]),
     )
 
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from transfer.audit.notes import Ed25519Signer
 from transfer.departures import Departures, stands_now
 from transfer.loops import Bell
+from transfer.model.clock import Clock
+from transfer.model.drive import Wait
 from transfer.model.identifiers import ItemId, Sha256
 from transfer.release.dispatch import Dispatch
 from transfer.release.ends import ReleaseEnds
 from transfer.release.parcel import MANIFEST_NAME
 from transfer.release.renew import ManifestKeeper
-from transfer.release_ends import RELEASE_FOLDER, Waiter
+from transfer.release_ends import RELEASE_FOLDER, RETURN_GUARD, Waiter
+from transfer.return_guard.access import Access, AccessRule
 from transfer.return_guard.link import find_account
 from transfer.return_guard.post import Post
 from transfer.return_guard.refuse import ReturnDesk
@@ -28,8 +32,28 @@ from transfer.sources import build_retirers
 from transfer.store.manifests import Reports
 from transfer.wiring import Site
 
+_AUDITS = 2  # a verdict on who may reach the folder counts until two more should have come
+_AUDIT_PATIENCE_SECONDS = 300.0
+_STEP_SECONDS = 10
 
-def build_post(site: Site, bell: Bell, ends: ReleaseEnds) -> Post:
+
+def build_access(site: Site) -> Access | None:
+    """Who may reach a release folder in OneDrive, as the guard tells it; None for a folder on a disk."""
+    guard = site.settings.guard.onedrive
+    if guard is None:
+        return None
+    return Access(
+        database=site.db,
+        recorder=site.log,
+        policy=Sha256(site.policy.sha256),
+        rule=AccessRule(
+            stop=site.policy.stop_when_exposed, max_age=_AUDITS * guard.audit_seconds + _AUDIT_PATIENCE_SECONDS
+        ),
+        monotonic=time.monotonic,
+    )
+
+
+def build_post(site: Site, bell: Bell, ends: ReleaseEnds, access: Access | None) -> Post:
     """The gateway's end of its talk with the guard; `bell` is rung when a report is recorded."""
     desk = ReturnDesk(
         database=site.db,
@@ -48,13 +72,20 @@ def build_post(site: Site, bell: Bell, ends: ReleaseEnds) -> Post:
         record=desk.record,
         recorded=bell.ring,
         monotonic=time.monotonic,
+        audited=None if access is None else access.take,
         aside_days=site.policy.retention.aside_days,
         guest=find_account(site.settings.guard.user) if site.settings.guard.user else None,
     )
 
 
 def build_departures(
-    site: Site, ends: ReleaseEnds, post: Post, signer: Ed25519Signer, *, lapsed: Callable[[ItemId], None]
+    site: Site,
+    ends: ReleaseEnds,
+    post: Post,
+    signer: Ed25519Signer,
+    *,
+    access: Access | None,
+    lapsed: Callable[[ItemId], None],
 ) -> Departures:
     """The end of the line; `lapsed` is told of an item whose approval stands no longer."""
     device = site.settings.release.device_id
@@ -69,7 +100,13 @@ def build_departures(
         clock=site.clock,
         entropy=secrets.token_bytes,
         fitting=ends.fitting,
-        stands=partial(stands_now, desk=site.desk, policy=site.policy, device=device),
+        stands=partial(
+            stands_now,
+            desk=site.desk,
+            policy=site.policy,
+            device=device,
+            require_enclosed=None if access is None else access.require_enclosed,
+        ),
         hashed=ends.hashed,
         marks=ends.marks,
         sink_knows=ends.sink_knows,
@@ -98,8 +135,21 @@ def build_departures(
     )
 
 
-def waiters(site: Site, ends: ReleaseEnds) -> list[Waiter]:
+def waiters(site: Site, ends: ReleaseEnds, post: Post) -> list[Waiter]:
     """Who may have to wait for OneDrive on the device's side."""
     if site.settings.release.onedrive is None:
         return []
-    return [Waiter(id=RELEASE_FOLDER, asked=ends.waiting, closed=ends.close)]
+    return [
+        Waiter(id=RELEASE_FOLDER, asked=ends.waiting, closed=ends.close),
+        Waiter(id=RETURN_GUARD, asked=partial(_guard_waits, post, site.clock)),
+    ]
+
+
+def _guard_waits(post: Post, clock: Clock) -> Wait | None:
+    """In steps of some seconds, so that a wait is told of once and not with every beat."""
+    seconds = post.waits
+    if seconds == 0:
+        return None
+    until = clock.now() + timedelta(seconds=seconds)
+    whole = until.replace(second=until.second - until.second % _STEP_SECONDS, microsecond=0)
+    return Wait(why="OneDrive makes the return guard wait.", until=whole + timedelta(seconds=_STEP_SECONDS))

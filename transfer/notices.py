@@ -37,6 +37,8 @@ _NEWS = frozenset(
         EventName.RELEASE_REMOVED,
         EventName.RELEASE_REWRITTEN,
         EventName.RELEASE_MISMATCH,
+        EventName.RELEASE_EXPOSED,
+        EventName.RELEASE_ENCLOSED,
         EventName.GATEWAY_PAUSED,
         EventName.GATEWAY_RESUMED,
     }

@@ -38,6 +38,8 @@ ELSEWHERE = {
     EventName.RELEASE_VERIFIED,  # a release folder in OneDrive: test_onedrive_recheck.py
     EventName.RELEASE_REWRITTEN,
     EventName.RELEASE_MISMATCH,
+    EventName.RELEASE_EXPOSED,  # test_access.py
+    EventName.RELEASE_ENCLOSED,
     EventName.EVIDENCE_EXPIRED,
     EventName.FEEDBACK_EXPIRED,
     EventName.EXPORT_MADE,

@@ -155,7 +155,7 @@ def test_while_the_database_cannot_be_written_a_report_waits(side: Side, monkeyp
         return record(report)
 
     monkeypatch.setattr(side.desk, "record", failing)
-    monkeypatch.setattr("transfer.return_guard.post._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("transfer.return_guard.filing._RETRY_SECONDS", 0.05)
     puppet = Puppet(side)
     puppet.greet()
     puppet.say(render_message(REPORT))

@@ -31,6 +31,8 @@ _NEWS = {
     "release.removed": "gone from the device's side, and not by us",
     "release.rewritten": "OneDrive itself changed a picture after it was sent [G6]",
     "release.mismatch": "OneDrive has other bytes than were sent: taken back [G6]",
+    "release.exposed": "somebody may do in the release folder in OneDrive what nobody must [G5]",
+    "release.enclosed": "who may reach the release folder in OneDrive is as it must be",
     "gateway.paused": "releasing is paused",
     "gateway.resumed": "releasing goes on",
 }

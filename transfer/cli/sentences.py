@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from transfer.cli import drive_sentences
 from transfer.cli.before_after import told_parts
 from transfer.cli.names import with_names
 from transfer.cli.output import readable_size
@@ -145,19 +146,6 @@ def _recalled(told: Telling) -> str:
     return f"Release number {told.get('number')} was taken back before it counted.{_still_there(told)}"
 
 
-def _rewritten(told: Telling) -> str:
-    return f"OneDrive itself changed the picture: {told.size} went out, it has {_reported(told)} {clauses(told.facts)}."
-
-
-def _mismatched(told: Telling) -> str:
-    return f"OneDrive has other bytes than went out ({_reported(told)}); taken back {clauses(told.facts)}."
-
-
-def _reported(told: Telling) -> str:
-    reported = told.facts.get("reported")
-    return readable_size(reported) if isinstance(reported, int) else "of a size that it does not say"
-
-
 def _still_there(told: Telling) -> str:
     still = told.facts.get("still_there")
     return "" if still is None else " It was still there." if still else " It was no longer there."
@@ -259,8 +247,10 @@ SENTENCES: Mapping[str, Callable[[Telling], str]] = {
     "release.removed": _gone,
     "release.recalled": _recalled,
     "release.verified": plain("OneDrive reports exactly what was sent: {reported} bytes with the same hash."),
-    "release.rewritten": _rewritten,
-    "release.mismatch": _mismatched,
+    "release.rewritten": drive_sentences.rewritten,
+    "release.mismatch": drive_sentences.mismatched,
+    "release.exposed": drive_sentences.exposed,
+    "release.enclosed": plain("Who may reach the release folder in OneDrive is as it must be."),
     "evidence.expired": _evidence_expired,
     "feedback.expired": plain("Notes for staff about {items} items expired after {days} days."),
     "export.made": _exported,

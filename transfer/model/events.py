@@ -53,6 +53,8 @@ class EventName(StrEnum):
     RELEASE_VERIFIED = "release.verified"  # OneDrive reports the hash of what was sent
     RELEASE_REWRITTEN = "release.rewritten"  # OneDrive itself changed a picture after it was sent
     RELEASE_MISMATCH = "release.mismatch"  # OneDrive reports other bytes than were sent: it is taken back
+    RELEASE_EXPOSED = "release.exposed"  # somebody may do in OneDrive's release folder what nobody must
+    RELEASE_ENCLOSED = "release.enclosed"  # who may reach that folder is as it must be, for the first time or again
     EVIDENCE_EXPIRED = "evidence.expired"  # what was moved aside is kept no longer: committed before it is removed
     FEEDBACK_EXPIRED = "feedback.expired"  # notes for staff about items that ended long ago: the same
     BACKUP_MADE = "backup.made"

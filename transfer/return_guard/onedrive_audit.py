@@ -1,7 +1,8 @@
 """Who may reach the release folder in OneDrive, looked at on a schedule, and the verdict as the gateway is told it.
 
 What enters: the service's permissions, ids of files of ours. What leaves: the last verdict with its age; none while the
-service could not be asked. A request for permissions is dear, so a few files are looked at each time, in turn.
+service could not be asked. A request for permissions is dear, so a few files are looked at each time, in turn; what is
+wrong with a file stands until that file was looked at again, and it is looked at each time until then.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import structlog
 
 from transfer.graph.faults import GraphFault
 from transfer.graph.lister import Lister
+from transfer.return_guard.breaches import Place
 from transfer.return_guard.messages import MAX_BREACHES, Audited, Told
 from transfer.return_guard.onedrive_permissions import Device, Violation
 from transfer.return_guard.onedrive_survey import survey
@@ -49,6 +51,7 @@ class DriveAudit:
         self._monotonic = monotonic
         self._next = 0.0
         self._turn = 0
+        self._wrong: dict[str, list[Violation]] = {}
         self._failing = ""
         self._last: _Verdict | None = None
         self.number = 0  # of verdicts so far
@@ -68,8 +71,9 @@ class DriveAudit:
     def look(self, files: Sequence[str]) -> None:
         """Looks, with a few of these files. Where not all can be seen there is no verdict: the last one grows old."""
         began = self._monotonic()
+        looked_at = self._some(files)
         try:
-            found = survey(self._release, device=self._device, items=self._some(files), known=self._known)
+            found = survey(self._release, device=self._device, items=looked_at, known=self._known)
         except GraphFault as fault:
             self._next = self._monotonic() + min(_AGAIN_SECONDS, self._every)
             if fault.sentence != self._failing:
@@ -78,18 +82,31 @@ class DriveAudit:
             return
         self._failing = ""
         self._next = began + self._every
-        told = [_told(one) for one in found]
+        told = [_told(one) for one in self._all(found, looked_at, files)]
         self._last = _Verdict(at=began, breaches=tuple(told[:MAX_BREACHES]), more=len(told[MAX_BREACHES:]))
         self.number += 1
 
     def _some(self, files: Sequence[str]) -> list[str]:
-        """The next few in turn."""
+        """Those with which something was wrong, and the next few in turn."""
         if not files:
             return []
         ordered = sorted(files)
         first = self._turn % len(ordered)
         self._turn = first + FILES_A_ROUND
-        return (ordered + ordered)[first : first + min(FILES_A_ROUND, len(ordered))]
+        following = (ordered + ordered)[first : first + min(FILES_A_ROUND, len(ordered))]
+        wrong = [item for item in self._wrong if item in set(files)][:MAX_BREACHES]
+        return list(dict.fromkeys((*wrong, *following)))
+
+    def _all(self, found: Iterable[Violation], looked_at: Sequence[str], files: Sequence[str]) -> list[Violation]:
+        """What is wrong with the folders, and with every file as it was looked at last."""
+        found = list(found)
+        kept = set(files) - set(looked_at)
+        self._wrong = {item: wrong for item, wrong in self._wrong.items() if item in kept}
+        for one in found:
+            if one.place is Place.ITEM:
+                self._wrong.setdefault(one.item, []).append(one)
+        folders = [one for one in found if one.place is not Place.ITEM]
+        return folders + [one for wrong in self._wrong.values() for one in wrong]
 
 
 def _told(violation: Violation) -> Told:

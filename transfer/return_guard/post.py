@@ -19,9 +19,11 @@ from transfer.errors import TransferError, Unavailable
 from transfer.model.ends import Expectation
 from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
+from transfer.return_guard.filing import Filing
 from transfer.return_guard.link import Account, Door, receive
 from transfer.return_guard.messages import (
     Ask,
+    Audited,
     Beat,
     Done,
     Expect,
@@ -47,14 +49,13 @@ BEAT_TIMEOUT = 3.0  # seconds without a heartbeat, which comes at least every se
 _ANSWER_SECONDS = 5.0
 _HASH_SECONDS = 600.0
 _SEND_SECONDS = 5.0
-_QUEUE = 64
-_RETRY_SECONDS = 0.5
 
 
 class Post:
     """Safe to use from any thread. `listing` and `record` read and write the database; `record` is called by one
-    thread, in the order of the reports, and again after Unavailable until it succeeds. What was moved aside is to be
-    kept for `aside_days`, 0: for ever. `guest` is the guard's user, where it is not our own."""
+    thread, in the order of the reports, and again after Unavailable until it succeeds; so is `audited`, with what is
+    said of who may reach the folder. What was moved aside is to be kept for `aside_days`, 0: for ever. `guest` is the
+    guard's user, where it is not our own."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Post:
         record: Callable[[Report], Verdict],
         recorded: Callable[[], None],
         monotonic: Callable[[], float],
+        audited: Callable[[Audited], None] | None = None,
         aside_days: int = 0,
         guest: Account | None = None,
     ) -> None:
@@ -71,8 +73,6 @@ class Post:
         self._guest = guest
         self._aside_days = aside_days
         self._listing = listing
-        self._record = record
-        self._recorded = recorded
         self._monotonic = monotonic
         self._turn = threading.Condition()
         self._door: Door | None = None
@@ -82,17 +82,24 @@ class Post:
         self._list_sequence: int | None = None
         self._ready = False
         self._last_beat = 0.0
+        self._wait = 0
         self._waiting: set[int] = set()
         self._answers: dict[int, Done | Seen] = {}
-        self._reports: queue.Queue[tuple[int, Report]] = queue.Queue(_QUEUE)
         self._closing = threading.Event()
+        self._filing = Filing(
+            record=record,
+            audited=audited,
+            recorded=recorded,
+            acknowledge=self._acknowledge,
+            closing=self._closing,
+        )
         self._threads: list[threading.Thread] = []
         self.fault: BaseException | None = None
 
     def start(self) -> None:
         """Opens the socket and begins to listen. Raises Unavailable, Misuse."""
         self._door = Door(self._path, guest=self._guest, monotonic=self._monotonic)
-        for work, name in ((self._serve, "post"), (self._take_reports, "post-reports")):
+        for work, name in ((self._serve, "post"), (self._filing.work, "post-reports")):
             thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -112,6 +119,12 @@ class Post:
         """Whether a guard with the whole list is at work: without one nothing is released."""
         with self._turn:
             return self._live()
+
+    @property
+    def waits(self) -> int:
+        """For how many seconds OneDrive makes the guard wait, as it said last; 0 if it does not."""
+        with self._turn:
+            return self._wait if self._live() else 0
 
     def wait_until_alive(self, seconds: float) -> bool:
         """Whether a guard is at work, at once or within this time."""
@@ -238,12 +251,12 @@ class Post:
         match message:
             case Hello():
                 self._send_list()
-            case Beat():
+            case Beat(wait=wait):
                 with self._turn:
-                    self._last_beat = self._monotonic()
+                    self._last_beat, self._wait = self._monotonic(), wait
                     self._turn.notify_all()
-            case Report():
-                self._reports.put_nowait((self._generation, message))
+            case Report() | Audited():
+                self._filing.put(self._generation, message)
             case Done(number) | Seen(number):
                 with self._turn:
                     if number == self._list_sequence:
@@ -263,27 +276,10 @@ class Post:
             self._list_sequence = self._next()
             self._transmit(ListEnds(self._list_sequence))
 
-    def _take_reports(self) -> None:
-        while not self._closing.is_set():
-            try:
-                generation, report = self._reports.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            verdict = self._record_until_durable(report)
-            if verdict is None:
-                return
-            with self._turn, contextlib.suppress(Unavailable):
-                if generation == self._generation:
-                    self._transmit(Received(report.id, verdict))
-            self._recorded()
-
-    def _record_until_durable(self, report: Report) -> Verdict | None:
-        while not self._closing.is_set():
-            try:
-                return self._record(report)
-            except Unavailable:
-                self._closing.wait(_RETRY_SECONDS)
-        return None
+    def _acknowledge(self, generation: int, answer: Received) -> None:
+        with self._turn, contextlib.suppress(Unavailable):
+            if generation == self._generation:
+                self._transmit(answer)
 
 
 def _no_guard(what: str) -> Unavailable:

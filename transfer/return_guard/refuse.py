@@ -17,6 +17,7 @@ from transfer.return_guard.messages import Expected, Report, Stage, Verdict, Wha
 from transfer.return_guard.recognise import name_digest
 from transfer.store.database import Database, ReadTx, Recorder, WriteTx
 from transfer.store.manifests import ManifestRow, Manifests, Reports
+from transfer.store.onedrive_placements import look_again
 from transfer.store.release_marks import ReleaseMarks
 from transfer.store.releases import ReleaseRow, Releases, ReleaseState
 
@@ -77,16 +78,22 @@ class ReturnDesk:
         with self._database.write() as tx:
             if report.what is What.EXPIRED:
                 return self._expired(tx, report)
+            if report.what is What.REWRITTEN:  # whoever put it there asks what it has become, and records that
+                look_again(tx, report.presence.name_sha256, report.presence.seen_at)
+                return Verdict.KNOWN
             if not self._reports.first_time(tx, report.id):
                 return self._again(tx, report)
-            if report.presence.name_sha256 == self._manifest_digest:
-                return self._manifest(tx, report)
-            row = self._releases.by_name_digest(tx, report.presence.name_sha256)
-            if report.what is What.MISSING:
-                return self._missing(tx, report, row)
-            if row is not None and _was_ours(row, report):
-                return self._altered(tx, report, row)
-            return self._refuse(tx, report)
+            return self._first(tx, report)
+
+    def _first(self, tx: WriteTx, report: Report) -> Verdict:
+        if report.presence.name_sha256 == self._manifest_digest:
+            return self._manifest(tx, report)
+        row = self._releases.by_name_digest(tx, report.presence.name_sha256)
+        if report.what is What.MISSING:
+            return self._missing(tx, report, row)
+        if row is not None and _was_ours(row, report):
+            return self._altered(tx, report, row)
+        return self._refuse(tx, report)
 
     def _expired(self, tx: WriteTx, report: Report) -> Verdict:
         """Evidence whose days are over. It has the number it was moved under; the entry is one, and comes first."""

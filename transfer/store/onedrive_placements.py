@@ -137,6 +137,12 @@ class Placements:
         return None if found is None else _row(found)
 
 
+def look_again(tx: WriteTx, name_sha256: Sha256, at: datetime) -> None:
+    """The guard says that the service changed what stands under the name with this digest: a look at it is due."""
+    row = update(ONEDRIVE_PLACEMENT).where(ONEDRIVE_PLACEMENT.c.name_sha256 == name_sha256)
+    tx.connection.execute(row.values(next_check=render_time(at)))
+
+
 def _row(found: Row[tuple[object, ...]]) -> PlacementRow:
     values = found._mapping  # noqa: SLF001 - SQLAlchemy's documented name for a row as a mapping
     next_check = values["next_check"]
