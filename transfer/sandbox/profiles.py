@@ -12,6 +12,7 @@ What enters: absolute paths from the settings. Trusted: the settings, the progra
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
@@ -131,14 +132,13 @@ def gateway_grants(paths: GatewayPaths) -> tuple[Grant, ...]:
         *_program_grants(),
     )
     outside = () if paths.release is None else (paths.release,)  # none: the release folder is in OneDrive
-    for grant in granted:
-        for path in outside:
-            if grant.rights & Access.READ_FILE and _contains(grant.path, path):
-                raise Misuse(
-                    f"The release folder {path} lies inside {grant.path}, which the gateway reads.",
-                    advice="Put the device's folder elsewhere, so that the kernel can keep the gateway from reading it.",
-                    clauses=("G5",),
-                )
+    for grant, path in itertools.product(granted, outside):
+        if grant.rights & Access.READ_FILE and _contains(grant.path, path):
+            raise Misuse(
+                f"The release folder {path} lies inside {grant.path}, which the gateway reads.",
+                advice="Put the device's folder elsewhere, so that the kernel can keep the gateway from reading it.",
+                clauses=("G5",),
+            )
     for path in paths.staging:
         if any(_contains(owner, path) for owner in (*paths.owned, *outside)):
             raise Misuse(
