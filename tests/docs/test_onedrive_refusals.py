@@ -109,7 +109,7 @@ ROWS = (
     Row("a name that is taken, or is being uploaded by somebody else", "Something we did not put there has the name",
         "transfer/release/onedrive.py", "tests/release/test_onedrive.py",
         "test_a_file_that_somebody_puts_there_during_the_upload_stands_and_ours_waits"),
-    Row("a folder that cannot be watched", "OneDrive answered 501 (notSupported) to `delta`.", "docs/onedrive.md", CHANGES,
+    Row("a folder that cannot be watched", "answered 501 (notSupported) to `delta`.", "docs/onedrive.md", CHANGES,
         "test_a_folder_that_cannot_be_watched_says_so"),
 )  # fmt: skip
 
@@ -127,7 +127,7 @@ def says(path: str) -> str:
 
 
 @cache
-def tested_in(path: str) -> frozenset[str]:
+def names_in(path: str) -> frozenset[str]:
     tree = ast.parse((TOP / path).read_text())
     return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
@@ -135,7 +135,7 @@ def tested_in(path: str) -> frozenset[str]:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.case)
 def test_the_sentence_is_said_and_the_test_is_there(row: Row) -> None:
     assert row.sentence in says(row.said_in)
-    assert row.test in tested_in(row.shown_in)
+    assert row.test in names_in(row.shown_in)
 
 
 @pytest.mark.parametrize("breach", Breach)
