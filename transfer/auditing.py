@@ -248,4 +248,7 @@ def _compare(folder: LogReader, database: LogReader, tile: Tile, size: int) -> N
     else:
         same = folder.hashes(tile.level, tile.index, tile.width) == database.hashes(tile.level, tile.index, tile.width)
     if not same:
-        raise Tampered(f"{folder.name(tile)} is not what the database would publish.")
+        raise Tampered(
+            f"{folder.name(tile)} is not what the database would publish.",
+            advice="Keep a copy of the folder, and find out who changed it; `transfer audit republish` writes it anew.",
+        )

@@ -93,14 +93,6 @@ def test_auditors_can_read_the_folder(bench):
     assert (bench.log_dir / "log.vkey").read_text() == bench.signer.vkey + "\n"
 
 
-def test_the_lost_folder_is_written_anew(bench):
-    bench.publish(600)
-    before = {path: (bench.log_dir / path).read_bytes() for path in bench.files()}
-    bench.log_dir.rename(bench.folder / "elsewhere")
-    assert bench.publisher.republish() == 600
-    assert {path: (bench.log_dir / path).read_bytes() for path in bench.files()} == before
-
-
 def test_a_key_that_did_not_sign_the_log_signs_nothing_more(bench):
     bench.publish(3)
     bench.record(1)

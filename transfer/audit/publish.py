@@ -33,7 +33,7 @@ from transfer.store import journal
 from transfer.store.database import Database, ReadTx
 from transfer.store.durable import open_folder, replace_file, sync_folder, world_errors
 
-_FILE_MODE = 0o644  # the public log holds no personal data, and auditors read it
+FILE_MODE = 0o644  # the public log holds no personal data, and auditors read it
 
 
 class Publisher:
@@ -53,7 +53,7 @@ class Publisher:
         Says exactly what disagrees: the database was rolled back or edited, the folder is another gateway's, or holds
         a file that no log has. What a crash left unfinished is in order; the next `publish` finishes it.
         """
-        with self._alone():
+        with alone(self._log_dir):
             return check_start(db=self._db, log_dir=self._log_dir, signer=self._signer, origin=self._origin)
 
     def sign(self) -> Checkpoint | None:
@@ -66,18 +66,8 @@ class Publisher:
             head = journal.head(tx)
             if head.published == head.signed_size:
                 return head.published
-        with self._alone():
+        with alone(self._log_dir):
             return self._publish(published_checkpoint(FolderReader(self._log_dir), self._signer, self._origin))
-
-    def republish(self) -> int:
-        """Writes every file anew from the rows, for a folder that was lost or damaged. Raises as `publish`."""
-        with self._alone():
-            shown: Checkpoint | None = None
-            with contextlib.suppress(Tampered):
-                shown = published_checkpoint(FolderReader(self._log_dir), self._signer, self._origin)
-            with self._db.write() as tx:
-                journal.set_published(tx, 0)
-            return self._publish(shown)
 
     def _publish(self, shown: Checkpoint | None) -> int:
         with world_errors("publishing the log"), self._db.read() as tx:
@@ -93,7 +83,7 @@ class Publisher:
                 self._write(VKEY, (self._signer.vkey + "\n").encode())
             for level in range(BUNDLE, MAX_LEVEL + 1):
                 for tile in tiles_between(level, head.published, checkpoint.size):
-                    self._write(tile.path, _content(tx, tile))
+                    self._write(tile.path, content_of(tx, tile))
             # After a crash before this line the folder still shows the former checkpoint, with all that belongs to it.
             self._write(CHECKPOINT, head.signed_note.encode())
         # After a crash before the next commit all is published; publishing again writes the same bytes.
@@ -106,8 +96,8 @@ class Publisher:
 
     def _write(self, path: str, content: bytes) -> None:
         target = self._log_dir / path
-        _ensure_folder(target.parent)
-        replace_file(target, content, mode=_FILE_MODE)
+        ensure_folder(target.parent)
+        replace_file(target, content, mode=FILE_MODE)
 
     def _remove_outdated(self, old: int, new: int) -> None:
         """Partial tiles that full or wider ones have replaced."""
@@ -129,17 +119,19 @@ class Publisher:
             if not keep and len(names) == len(widths):
                 os.rmdir(folder)
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One publisher at a time; a process that dies lets go."""
-        with world_errors("opening the log's folder"):
-            _ensure_folder(self._log_dir)
-            with open_folder(self._log_dir) as descriptor:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                yield
+
+@contextlib.contextmanager
+def alone(log_dir: Path) -> Iterator[None]:
+    """One publisher at a time; a process that dies lets go. Raises Unavailable."""
+    with world_errors("opening the log's folder"):
+        ensure_folder(log_dir)
+        with open_folder(log_dir) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
 
 
-def _content(tx: ReadTx, tile: Tile) -> bytes:
+def content_of(tx: ReadTx, tile: Tile) -> bytes:
+    """A tile or bundle as it is published. Raises Tampered if the rows for it are not all there."""
     first = tile.index * WIDTH
     parts = (
         journal.leaves(tx, first, first + tile.width)
@@ -154,11 +146,11 @@ def _content(tx: ReadTx, tile: Tile) -> bytes:
     return render_bundle(parts) if tile.level == BUNDLE else b"".join(parts)
 
 
-def _ensure_folder(path: Path) -> None:
+def ensure_folder(path: Path) -> None:
     """Makes the folder and those above it, durably. Raises OSError."""
     if path.is_dir():
         return
-    _ensure_folder(path.parent)
+    ensure_folder(path.parent)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o755)
     sync_folder(path.parent)

@@ -37,6 +37,7 @@ ARCHIVE = "archive"  # the folder of the sealed shards, in that of the running o
 SEALED = "sealed.tlog-proof"  # only in a sealed one: the proof of its last entry
 OPENED = "opened.tlog-proof"  # and that of its first
 
+_AGAIN = "Copy the whole folder again; on the gateway `transfer audit republish` writes it anew from the database."
 _FOLDER = re.compile(r"tile(/(entries|[0-7])(/x[0-9]{3}){0,6}(/[0-9]{3}\.p)?)?")
 _BESIDE = frozenset({CHECKPOINT, VKEY, SEALED, OPENED})
 _MAX_BUNDLE_BYTES = WIDTH * (MAX_ENTRY_BYTES + 2)
@@ -59,7 +60,7 @@ class FolderReader:
         if content is None:
             if self._bare:
                 return None
-            raise Tampered(f"{self.folder.name}/{VKEY} is missing.", advice="Copy the whole folder again.")
+            raise Tampered(f"{self.folder.name}/{VKEY} is missing.", advice=_AGAIN)
         text = content.decode("utf-8", "replace")
         try:
             if text.endswith("\n"):
@@ -133,7 +134,7 @@ class FolderReader:
                 return candidate, content
         raise Tampered(
             f"{self.name(tile)} is missing.",
-            advice="Copy the whole folder again, or publish it anew from the database.",
+            advice=_AGAIN,
         )
 
     def _candidates(self, tile: Tile) -> Iterator[Tile]:

@@ -54,7 +54,7 @@ def check_start(*, db: Database, log_dir: Path, signer: Ed25519Signer, origin: s
         shown = published_checkpoint(folder, signer, origin)
         compare_sizes(shown, stored, head.published)
         survey = folder.survey(shown.size if shown else 0)
-        _check_nothing_newer(folder, survey, head.signed_size)
+        check_nothing_newer(folder, survey, head.signed_size)
         claims = [*reader.claims()]
         claims += [_claim(stored, "the database's signed checkpoint")] if stored else []
         claims += [_claim(shown, f"{log_dir.name}/checkpoint")] if shown else []
@@ -107,7 +107,7 @@ def compare_sizes(shown: Checkpoint | None, stored: Checkpoint | None, published
         if published:
             raise Tampered(
                 f"The log's folder has no checkpoint, although {published} entries were published.",
-                advice="Put the folder back, or write it anew from the database.",
+                advice="Put the folder back, or have it written anew from the database: `transfer audit republish`.",
             )
     elif shown.size > signed:
         raise Tampered(
@@ -119,7 +119,8 @@ def compare_sizes(shown: Checkpoint | None, stored: Checkpoint | None, published
         raise Tampered(f"Two different roots are signed for the size of {signed} entries.", advice=_EDITED)
 
 
-def _check_nothing_newer(folder: FolderReader, survey: Survey, signed: int) -> None:
+def check_nothing_newer(folder: FolderReader, survey: Survey, signed: int) -> None:
+    """Whether the folder speaks of no more entries than were signed. Raises Tampered."""
     newer = sorted(tile for tile in survey.extras if tile.end > signed)
     if newer:
         raise Tampered(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transfer.cli import audit_entries, audit_export, audit_hold, audit_rotate, audit_show, audit_verifier
+from transfer.cli import (
+    audit_entries,
+    audit_export,
+    audit_hold,
+    audit_republish,
+    audit_rotate,
+    audit_show,
+    audit_verifier,
+)
 from transfer.cli.audit_report import facts, tell
 from transfer.cli.options import JsonOption, WorkspaceOption, open_site, workspace_path
 from transfer.cli.output import hint, print_json, say, table
@@ -31,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Verify the transfer log, look into it, prove an entry.", no_args_is_help=True)
     group.command("verify")(verify)
     audit_show.register(group)
+    audit_republish.register(group)
     audit_entries.register(group)
     audit_verifier.register(group)
     audit_export.register(group)
