@@ -13,7 +13,6 @@ _SIZE = 5_000_000
 _ONE = ("--transfers", "1", "--checkers", "1")
 _FOUR = ("--transfers", "4")  # its default
 _FAR = 0.05  # seconds before every answer
-_FAR_SHARE = 10  # one in so many files is moved once more from far away
 _MB = 1_000_000
 _MEBIBYTE = 1 << 20
 
@@ -24,7 +23,7 @@ def measure(folder: Path, *, files: int, rounds: int) -> list[Result]:
     find_rclone()
     each = max(1, files // rounds)
     near: dict[str, list[Turn]] = {"ours": [], "one": [], "four": []}
-    far: dict[str, list[Turn]] = {"ours": [], "one": []}
+    far: dict[str, list[Turn]] = {"ours": [], "one": [], "four": []}
     with (
         tenant(folder) as service,
         Ours(service, folder / "ours") as ours,
@@ -39,16 +38,16 @@ def measure(folder: Path, *, files: int, rounds: int) -> list[Result]:
         service.world.switch(latency=_FAR)
         for _ in range(min(rounds, 2)):
             for name, turns in far.items():
-                turns.append(_turn(ours, theirs, name, max(1, each // (_FAR_SHARE // 2))))
+                turns.append(_turn(ours, theirs, name, max(1, each // 2)))
     common = {"bytes": _SIZE, "rclone_start_ms": 1000 * start["seconds"]}
+    four = {**common, "rclone_four": _details(far["four"])}
     what = "a file of 5 MB from one folder in OneDrive into another, verified"
+    one = "rclone, one transfer at a time"
     return [
-        _result("onedrive", what, near["ours"], near["one"], "rclone, one transfer at a time", common),
-        _result("onedrive-four", f"{what}: beside rclone as it is set", near["ours"], near["four"],
-                "rclone, four transfers at a time", common),
-        _result("onedrive-far", f"{what}, each answer {1000 * _FAR:.0f} ms away", far["ours"], far["one"],
-                "rclone, one transfer at a time", common),
-    ]  # fmt: skip
+        _result("onedrive", what, near["ours"], near["one"], one, common),
+        _result("onedrive-four", what, near["ours"], near["four"], "rclone as it is set: four at a time", common),
+        _result("onedrive-far", f"{what}, each answer {1000 * _FAR:.0f} ms away", far["ours"], far["one"], one, four),
+    ]
 
 
 def _turn(ours: Ours, theirs: Rclone, name: str, files: int) -> Turn:

@@ -123,7 +123,7 @@ def test_files_go_from_drive_to_drive_beside_rclone(tmp_path: Path) -> None:
     assert memory["beside"]["value"] < memory["ours"]["value"] < memory["budget"]["value"] == 300
     for measure in measures.values():
         details = measure["details"]
-        for side in (details["ours"], details["beside"]):
+        for side in (details["ours"], details["beside"], details.get("rclone_four", details["beside"])):
             assert side["downloaded"] == side["files"] * details["bytes"], "the bytes travelled, once each"
             assert side["cpu_ms_a_file"] > 0
         assert details["ours"]["requests_a_file"] < 11, "six to take a file in, three to release it, and the listing"
@@ -144,6 +144,20 @@ def test_what_needs_rclone_is_left_out_without_it_and_says_so(tmp_path: Path) ->
     done, found = bench(tmp_path / "more", *SMALL, "--only", "onedrive", environment=nothing)
     assert (done.returncode, found) == (3, None)
     assert "nothing was measured" in done.stderr
+
+
+def test_what_needs_the_packages_of_onedrive_is_left_out_without_them_and_says_so(tmp_path: Path) -> None:
+    hiding = tmp_path / "sitecustomize.py"
+    hiding.write_text(
+        "import importlib.util\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *more: None if name == 'msgraph' else find(name, *more)\n"
+    )
+    only = ("--only", "onedrive", "--only", "onedrive-memory")
+    where = {"PYTHONPATH": f"{tmp_path}:{TOP}:{TOP / 'scripts'}"}
+    done, found = bench(tmp_path / "more", *SMALL, *only, environment=where)
+    assert (done.returncode, found) == (3, None)
+    assert done.stdout.count("left out. What OneDrive takes is not installed; ./scripts/bench --only onedrive") == 2
 
 
 def test_a_missed_budget_is_told(tmp_path: Path) -> None:
