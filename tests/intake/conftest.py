@@ -12,6 +12,7 @@ from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import application
 from tests.intake.drive_place import SAM, Place
+from transfer.store.blobs import Blobs
 
 
 @pytest.fixture
@@ -27,3 +28,10 @@ def place(emulator: Emulator, drive: Drive, tmp_path: Path) -> Iterator[Place]:
     made = Place(emulator, drive, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    for folder in ("state", "state/raw", "state/clean"):
+        (tmp_path / folder).mkdir(mode=0o700)
+    return Blobs(tmp_path / "state")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests import samples
-from tests.graph.emulator.identities import ANONYMOUS, SHAREPOINT, Actor, application, guest, person
+from tests.graph.emulator.identities import ANONYMOUS, SHAREPOINT, Actor, Identity, application, guest, person
+from tests.intake.drive_door import JPEG, admitted, refused
 from tests.intake.drive_place import ANN, IPAD, OTHER, SAM, WHO, Place
 from tests.intake.source_contract import SourceContract
 from transfer.errors import Unavailable
-from transfer.intake.admit import TurnedAway, admit
 from transfer.intake.onedrive import REQUESTS_A_FILE, OneDriveRetirer
 from transfer.model.ends import Retirer, Source
 from transfer.model.findings import Code
-from transfer.model.identifiers import NOBODY, ItemId
-from transfer.model.states import Arrival, Kind, Spooled
-from transfer.policy.decide import decide
-from transfer.policy.rulebook import load_policy
-from transfer.policy.rules import CampaignStanding, Evidence
+from transfer.model.identifiers import NOBODY
+from transfer.model.states import Kind, Spooled
 from transfer.store.blobs import Blobs
-from transfer.wiring import SystemClock
 
 
 class DriveStage:
@@ -64,49 +60,6 @@ class TestOneDriveSource(SourceContract):
         return DriveStage(place)
 
 
-POLICY = load_policy(Path(__file__).parents[2] / "policies" / "university.toml")
-JPEG = samples.jpeg(64, 48)
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> Blobs:
-    for folder in ("state", "state/raw", "state/clean"):
-        (tmp_path / folder).mkdir(mode=0o700)
-    return Blobs(tmp_path / "state")
-
-
-def admitted(place: Place, blobs: Blobs, arrival: Arrival) -> Spooled | TurnedAway | None:
-    """The door's answer."""
-    return admit(
-        arrival,
-        source=place.source,
-        blobs=blobs,
-        limits=POLICY.limits,
-        allowed_suffixes=POLICY.allowed_suffixes,
-        item=ItemId("i-00000000"),
-        clock=SystemClock(),
-        hash_limit=POLICY.hash_limit_bytes,
-    )
-
-
-def refused(place: Place, blobs: Blobs, path: bytes, *codes: Code) -> tuple[TurnedAway, str, frozenset[str]]:
-    """What the door turned away, what its submitter reads, and the clauses it cites."""
-    answer = admitted(place, blobs, place.arrival(path))
-    assert isinstance(answer, TurnedAway)
-    assert {finding.code for finding in answer.findings} == set(codes)
-    verdict = decide(
-        Evidence(
-            name=answer.arrived.name, post=None, findings=answer.findings, media=None, scans=(),
-            campaign=CampaignStanding.APPROVED, returning=False,
-        ),
-        POLICY,
-    )  # fmt: skip
-    assert verdict.refused
-    told = [reason for reason in verdict.reasons if reason.rule != "campaign"]
-    assert all(reason.message and reason.advice for reason in told)
-    return answer, " ".join(reason.message for reason in told), frozenset(c for reason in told for c in reason.clauses)
-
-
 STRANGERS: list[tuple[str, Actor, str]] = [
     ("an application alone", application("Flow"), "an application"),
     ("SharePoint itself", SHAREPOINT, "an application"),
@@ -114,7 +67,11 @@ STRANGERS: list[tuple[str, Actor, str]] = [
     ("nobody", None, "nobody"),
     ("anonymous", ANONYMOUS, "nobody"),
     ("a member without an id", SAM.without_id(), "somebody without an id"),
+    ("a name alone", Identity(kind="user", id=None, name="Sam"), "nobody"),
     ("a colleague not on the list", person("Zoe"), "somebody not on the list"),
+    ("two members of staff in one", replace(SAM, email=ANN.email), "somebody not on the list"),
+    ("a computer alone", Identity(kind="device", id="5", name="Laptop"), "an unknown kind of account"),
+    ("a kind that is new", Identity(kind="robot", id="6", name="Sam"), "an unknown kind of account"),
 ]
 
 
@@ -145,11 +102,17 @@ def test_what_no_member_of_staff_wrote_is_refused(place: Place, blobs: Blobs, wh
     [IPAD, [IPAD, application("OneDrive for iOS")], person("Other", email=IPAD.email)],
     ids=["by-id", "with-its-application", "by-mail"],
 )
-@pytest.mark.parametrize("act", ["made", "changed"])
+@pytest.mark.parametrize("act", ["made", "changed", "version", "moved"])
 def test_what_the_device_s_account_wrote_is_refused(place: Place, blobs: Blobs, who: Actor, act: str) -> None:
-    item = place.drive.by(SAM).put("in/open-day/x.jpg", JPEG)
-    made, changed = (who, SAM) if act == "made" else (SAM, who)
-    place.drive.pretend(item, created_by=made, modified_by=changed)
+    sam = place.drive.by(SAM)
+    if act == "version":
+        item = place.drive.by(who).put("in/open-day/x.jpg", b"first")
+        place.drive.pretend(sam.replace(item, JPEG), created_by=SAM, modified_by=SAM)
+    elif act == "moved":
+        place.drive.by(who).move(sam.put("x.jpg", JPEG), sam.folder("in/open-day"))
+    else:
+        made, changed = (who, SAM) if act == "made" else (SAM, who)
+        place.drive.pretend(sam.put("in/open-day/x.jpg", JPEG), created_by=made, modified_by=changed)
     answer, said, clauses = refused(place, blobs, b"open-day/x.jpg", Code.WRITTEN_BY_DEVICE)
     assert "nothing comes back" in said
     assert {"G4", "G5"} <= clauses
