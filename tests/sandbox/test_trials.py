@@ -10,7 +10,7 @@ import pytest
 from transfer.errors import Unavailable
 from transfer.sandbox import confine, trials
 from transfer.sandbox.confine import ChildLimits, measure_baseline
-from transfer.sandbox.profiles import GatewayPaths, GuardPaths, kernel_support
+from transfer.sandbox.profiles import DriveGuardPaths, GatewayPaths, GuardPaths, kernel_support
 from transfer.sandbox.trials import Trial, try_child, try_valve
 
 pytestmark = pytest.mark.skipif(not kernel_support().complete, reason="this kernel cannot enforce the valve")
@@ -50,6 +50,55 @@ def test_an_open_valve_is_seen(folders: tuple[GatewayPaths, GuardPaths], monkeyp
     assert ("gateway", "read a file in the release folder") in seen
     assert ("gateway", "write in the staging folder staging") in seen
     assert ("guard", "read state") in seen
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> tuple[GatewayPaths, DriveGuardPaths]:
+    """The device's side in OneDrive: no folder there, a key for each of the two."""
+    for name in ("staging", "state", "keys", "etc", "shared"):
+        (tmp_path / name).mkdir()
+    writer, guard = tmp_path / "etc" / "writer.pem", tmp_path / "etc" / "guard.pem"
+    writer.touch()
+    guard.touch()
+    shared = tmp_path / "shared"
+    gateway = GatewayPaths(
+        staging=(tmp_path / "staging",),
+        readable=(tmp_path / "keys", writer, shared),
+        owned=(tmp_path / "state",),
+        release=None,
+    )
+    return gateway, DriveGuardPaths(readable=(guard, shared), connect_tcp=(443,))
+
+
+def test_the_guard_of_a_drive_reads_its_key_alone_and_the_gateway_reads_every_other(
+    drive: tuple[GatewayPaths, DriveGuardPaths],
+) -> None:
+    found = try_valve(*drive)
+    assert failing(found) == set()
+    told = {(trial.who, trial.what, trial.must_work) for trial in found}
+    assert {
+        ("guard", "read guard.pem", True),
+        ("guard", "read writer.pem", False),
+        ("guard", "read keys", False),
+        ("guard", "read staging", False),
+        ("guard", "write in state", False),
+        ("guard", "connect to another TCP port", False),
+        ("gateway", "read the return guard's guard.pem", False),
+    } <= told
+    assert not any("shared" in what for _, what, _ in told), "what names and TLS take is for both"
+
+
+def test_a_guard_s_key_that_the_gateway_can_read_is_seen(
+    drive: tuple[GatewayPaths, DriveGuardPaths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "confine_gateway", lambda _paths: None)
+    monkeypatch.setattr(trials, "confine_drive_guard", lambda _paths: None)
+    seen = failing(try_valve(*drive))
+    assert {
+        ("gateway", "read the return guard's guard.pem"),
+        ("guard", "read writer.pem"),
+        ("guard", "write in state"),
+    } <= seen
 
 
 def test_an_open_child_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

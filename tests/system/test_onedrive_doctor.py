@@ -44,3 +44,17 @@ def test_doctor_tries_every_right_at_both_ends_and_leaves_no_trace(site: Shore) 
     assert place.command("doctor").code == 2
     assert site.drive.names(RELEASE) == site.drive.names(ASIDE) == []
     assert site.downloads() == 0
+
+
+def test_a_guard_s_key_among_the_gateway_s_is_said_with_what_to_do(site: Shore) -> None:
+    place = site.place
+    site.configure()
+    key = place.workspace.keys / "guard.pem"
+    key.touch(0o600)
+    settings = place.workspace.settings_file
+    with_key = f'kind = "certificate"\nclient = "guard-app"\ncertificate = "{key}"'
+    settings.write_text(settings.read_text().replace('kind = "token"\ntoken = "guard"', with_key))
+    said = "«read the return guard's guard.pem» by the gateway must be refused, but it ended with: worked."
+    assert ("unavailable", said) in checks(place, "kernel valve")
+    answer = place.command("doctor")
+    assert "of which the gateway reads nothing" in " ".join(answer.out.split())

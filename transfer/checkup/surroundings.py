@@ -21,11 +21,11 @@ from transfer.model.clock import parse_time, render_time
 from transfer.policy.rules import ScanDemand
 from transfer.return_guard.link import find_account
 from transfer.sandbox.profiles import kernel_support
-from transfer.sandbox.trials import Trial, try_child, try_valve
+from transfer.sandbox.trials import GUARDS_KEY, Trial, try_child, try_valve
 from transfer.scanner_settings import ScannerKind
 from transfer.settings import ValveMode
 from transfer.store import journal
-from transfer.wiring import LOG_KEY, Site, build_scanners, gateway_paths, guard_paths
+from transfer.wiring import LOG_KEY, Site, build_scanners, drive_guard_paths, gateway_paths, guard_paths
 
 _BACK = timedelta(seconds=5)
 
@@ -35,14 +35,15 @@ def check_kernel(site: Site | None) -> list[Check]:
     support = kernel_support()
     missing = [] if site is None else [folder for folder in _sides(site) if not folder.is_dir()]
     trials: list[Trial] = []
-    elsewhere = site is not None and site.settings.release.onedrive is not None
-    guarded = not elsewhere and (site is None or _is_ours(site.settings.guard.user))
+    guarded = site is None or _is_ours(site.settings.guard.user)
     preferred = site is not None and site.settings.valve.mode is ValveMode.PREFER
     if support.complete and (site is None or missing):
         trials = try_child()
     elif support.complete and site is not None:
         try:
-            trials = try_valve(gateway_paths(site), guard_paths(site.settings) if guarded else None)
+            drive = site.settings.release.onedrive is not None
+            guard = drive_guard_paths(site.settings) if drive else guard_paths(site.settings)
+            trials = try_valve(gateway_paths(site), guard if guarded else None)
         except Misuse as error:  # one side lies within the other
             return [fault("kernel valve", error)]
     broken = Standing.NOTE if preferred else Standing.UNAVAILABLE
@@ -68,7 +69,7 @@ def check_kernel(site: Site | None) -> list[Check]:
         )
         for folder in missing
     ]
-    if site is not None and not guarded and not elsewhere:
+    if site is not None and not guarded:
         sentence = f"The guard's limits are its own user's, {site.settings.guard.user}, and are not tried by another."
         advice = "The guard tries them at each start, and does not run without."
         checks.append(Check(name="kernel valve", standing=Standing.NOTE, sentence=sentence, advice=advice))
@@ -102,6 +103,10 @@ def _broken(trial: Trial) -> Check:
     advice = (
         "Look at the folder's owner and mode." if trial.must_work else "Do not run a gateway here: tell its makers."
     )
+    if trial.what.startswith(GUARDS_KEY):
+        advice = (
+            "Put it into a folder of which the gateway reads nothing, such as /etc/oneway-transfer (docs/onedrive.md)."
+        )
     return Check(name="kernel valve", standing=Standing.UNAVAILABLE, sentence=sentence, advice=advice)
 
 

@@ -23,9 +23,17 @@ from typing import NoReturn
 from transfer.errors import TransferError
 from transfer.sandbox.confine import ChildLimits, confine_child, keep_only, measure_baseline
 from transfer.sandbox.landlock import interface_version
-from transfer.sandbox.profiles import GatewayPaths, GuardPaths, confine_gateway, confine_guard
+from transfer.sandbox.profiles import (
+    DriveGuardPaths,
+    GatewayPaths,
+    GuardPaths,
+    confine_drive_guard,
+    confine_gateway,
+    confine_guard,
+)
 from transfer.sandbox.seccomp import build_filter
 
+GUARDS_KEY = "read the return guard's"  # how a trial begins that looks for its certificate
 _WORKED = "worked"
 _NOTHING_TO_TRY_ON = "nothing to try it on"
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}  # a file system without unnamed files
@@ -70,10 +78,17 @@ class _NothingToTryOn(Exception):
     """There is no file here to try it on."""
 
 
-def try_valve(gateway: GatewayPaths, guard: GuardPaths | None) -> list[Trial]:
+def try_valve(gateway: GatewayPaths, guard: GuardPaths | DriveGuardPaths | None) -> list[Trial]:
     """All profiles, each in a process of its own. Start no thread before: it forks. Raises nothing of its own."""
-    trials = _try_in_a_fork("gateway", lambda: confine_gateway(gateway), tuple(_of_the_gateway(gateway)))
-    if guard is not None:
+    attempts = list(_of_the_gateway(gateway))
+    if isinstance(guard, DriveGuardPaths):
+        attempts += [_refused(f"{GUARDS_KEY} {path.name}", partial(_look, path)) for path in _apart(guard, gateway)]
+    trials = _try_in_a_fork("gateway", lambda: confine_gateway(gateway), tuple(attempts))
+    if isinstance(guard, DriveGuardPaths):
+        trials += _try_in_a_fork(
+            "guard", lambda: confine_drive_guard(guard), tuple(_of_the_drive_guard(guard, gateway))
+        )
+    elif guard is not None:
         trials += _try_in_a_fork("guard", lambda: confine_guard(guard), tuple(_of_the_guard(guard, gateway)))
     return trials + try_child()
 
@@ -116,6 +131,26 @@ def _of_the_guard(paths: GuardPaths, gateway: GatewayPaths) -> Iterator[_Attempt
     yield _refused("list the root folder", lambda: os.listdir("/"))
     if interface_version() >= 4:
         yield _refused("connect to a TCP port", lambda: _tcp().connect(("127.0.0.1", _DISCARD_PORT)))
+
+
+def _of_the_drive_guard(paths: DriveGuardPaths, gateway: GatewayPaths) -> Iterator[_Attempt]:
+    for path in _apart(paths, gateway):
+        yield _works(f"read {path.name}", partial(_look, path))
+    for path in (*gateway.staging, *gateway.owned, *gateway.readable):
+        if path not in paths.readable and path.exists():
+            yield _refused(f"read {path.name}", partial(_look, path))
+    for folder in gateway.owned:
+        yield _refused(f"write in {folder.name}", partial(_unnamed, folder, os.O_WRONLY))
+    yield _refused("list the root folder", lambda: os.listdir("/"))
+    if interface_version() >= 4:
+        yield _refused("listen on a TCP port", lambda: _tcp().bind(("127.0.0.1", 0)))
+        if _DISCARD_PORT not in paths.connect_tcp:
+            yield _refused("connect to another TCP port", lambda: _tcp().connect(("127.0.0.1", _DISCARD_PORT)))
+
+
+def _apart(paths: DriveGuardPaths, gateway: GatewayPaths) -> list[Path]:
+    """What the guard reads and the gateway must not: its certificate. What names and TLS take, both read."""
+    return [path for path in paths.readable if path not in gateway.readable and path.exists()]
 
 
 def _of_a_child() -> Iterator[_Attempt]:
