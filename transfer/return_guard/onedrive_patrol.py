@@ -111,7 +111,7 @@ class DrivePatrol:
             self._roll.awaits_restoring(case.name.name_sha256)
 
     def _take_up(self) -> None:
-        """Once: what an earlier life moved aside and nobody acknowledged."""
+        """What an earlier life, or a move without an answer, left aside and nobody acknowledged."""
         if self._taken_up:
             return
         for name, item in self._perimeter.unreported():
@@ -149,16 +149,17 @@ class DrivePatrol:
         try:
             taken = self._perimeter.move_aside(item.id, target, condemned=self._is_condemned)
         except GraphFault as fault:
+            self._taken_up = False  # it may have been done, and only an answer was lost: it is found aside then
             if not _is_refusal(fault):
-                raise  # the service is not to be reached, or asks for patience: nothing is known about this item
+                raise
             self._tell_stuck(item, target)
             return
         except Unavailable:
             self._tell_stuck(item, target)
             return
-        self._view.left(item.id)
         if taken is None:
-            return  # gone by itself, or put right meanwhile
+            return  # gone by itself, put right meanwhile, or not known everywhere yet: the next round sees
+        self._view.left(item.id)
         self._roll.awaits_restoring(target.name_sha256)
         if not self._cases.add(Case(report=report_of(taken, target, What.MOVED), name=target, item=item.id)):
             self._taken_up = False
