@@ -63,6 +63,12 @@ class Access:
         with self._lock:
             self._last = (self._monotonic() - audited.age, audited)
 
+    @property
+    def has_verdict(self) -> bool:
+        """Whether the guard ever told anything since this was made."""
+        with self._lock:
+            return self._last is not None
+
     def require_enclosed(self) -> None:
         """Raises Unavailable while nothing may go for it."""
         if not self._rule.stop:

@@ -152,10 +152,10 @@ class DrivePatrol:
             self._taken_up = False  # it may have been done, and only an answer was lost: it is found aside then
             if not _is_refusal(fault):
                 raise
-            self._tell_stuck(item, target)
+            self._tell_stuck(item)
             return
         except Unavailable:
-            self._tell_stuck(item, target)
+            self._tell_stuck(item)
             return
         if taken is None:
             return  # gone by itself, put right meanwhile, or not known everywhere yet: the next round sees
@@ -164,11 +164,13 @@ class DrivePatrol:
         if not self._cases.add(Case(report=report_of(taken, target, What.MOVED), name=target, item=item.id)):
             self._taken_up = False
 
-    def _tell_stuck(self, item: DriveItem, target: AsideName) -> None:
+    def _tell_stuck(self, item: DriveItem) -> None:
+        """Once for each version, under a number of its own: it may turn out to have been moved after all."""
         key = (item.id, item.etag)
         if key in self._stuck or len(self._stuck) >= _REMEMBERED:
             return
-        if self._cases.add(Case(report=report_of(item, target, What.STUCK), name=target, item=item.id)):
+        name = self._aside_name(digest_of(item))
+        if self._cases.add(Case(report=report_of(item, name, What.STUCK), name=name, item=item.id)):
             self._stuck[key] = None
 
     def _tell_rewritten(self, item: DriveItem) -> None:
