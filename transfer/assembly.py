@@ -94,7 +94,7 @@ def build_gateway(
         monotonic=time.monotonic,
         arrivals_bell=arrivals_bell,
         departures_bell=departures_bell,
-        drives=DriveWatch(db=site.db, drives=[*drives, *waiters(site, ends, post)]),
+        drives=DriveWatch(db=site.db, drives=[*drives, *waiters(site, ends, post, access)]),
     )
 
 

@@ -33,23 +33,12 @@ from transfer.store.releases import ReleaseState
 _BATCH = 50
 
 
-def stands_now(
-    tx: ReadTx,
-    approved: Approved,
-    *,
-    desk: Desk,
-    policy: Policy,
-    device: DeviceId,
-    require_enclosed: Callable[[], None] | None = None,
-) -> None:
+def stands_now(tx: ReadTx, approved: Approved, *, desk: Desk, policy: Policy, device: DeviceId) -> None:
     """The last question before anything goes, in the transaction that records it.
 
-    Raises NotSo if the approval stands no longer; Unavailable while releasing is paused, the device is not one that
-    things may go to (G2), or others may do in its folder in OneDrive what they must not (`require_enclosed`, G5): the
-    item then stays approved and waits.
+    Raises NotSo if the approval stands no longer; Unavailable while releasing is paused or the device is not one that
+    things may go to (G2): the item then stays approved and waits.
     """
-    if require_enclosed is not None:
-        require_enclosed()
     try:
         usable_device(tx, device, desk=desk)
     except NotSo as why:

@@ -14,11 +14,12 @@ from functools import partial
 
 from transfer.audit.notes import Ed25519Signer
 from transfer.departures import Departures, stands_now
+from transfer.errors import Unavailable
 from transfer.loops import Bell
 from transfer.model.clock import Clock
 from transfer.model.drive import Wait
 from transfer.model.identifiers import ItemId, Sha256
-from transfer.release.dispatch import Dispatch
+from transfer.release.dispatch import Dispatch, not_asked
 from transfer.release.ends import ReleaseEnds
 from transfer.release.parcel import MANIFEST_NAME
 from transfer.release.renew import ManifestKeeper
@@ -35,6 +36,7 @@ from transfer.wiring import Site
 _AUDITS = 2  # a verdict on who may reach the folder counts until two more should have come
 _AUDIT_PATIENCE_SECONDS = 300.0
 _STEP_SECONDS = 10
+_FIRST_VERDICT_SECONDS = 30.0  # after the start
 
 
 def build_access(site: Site) -> Access | None:
@@ -100,13 +102,8 @@ def build_departures(
         clock=site.clock,
         entropy=secrets.token_bytes,
         fitting=ends.fitting,
-        stands=partial(
-            stands_now,
-            desk=site.desk,
-            policy=site.policy,
-            device=device,
-            require_enclosed=None if access is None else access.require_enclosed,
-        ),
+        stands=partial(stands_now, desk=site.desk, policy=site.policy, device=device),
+        enclosed=not_asked if access is None else access.require_enclosed,
         hashed=ends.hashed,
         marks=ends.marks,
         sink_knows=ends.sink_knows,
@@ -135,14 +132,25 @@ def build_departures(
     )
 
 
-def waiters(site: Site, ends: ReleaseEnds, post: Post) -> list[Waiter]:
+def waiters(site: Site, ends: ReleaseEnds, post: Post, access: Access | None) -> list[Waiter]:
     """Who may have to wait for OneDrive on the device's side."""
     if site.settings.release.onedrive is None:
         return []
+    first = time.monotonic() + _FIRST_VERDICT_SECONDS
     return [
-        Waiter(id=RELEASE_FOLDER, asked=ends.waiting, closed=ends.close),
+        Waiter(id=RELEASE_FOLDER, asked=partial(_folder_waits, ends, access, first), closed=ends.close),
         Waiter(id=RETURN_GUARD, asked=partial(_guard_waits, post, site.clock)),
     ]
+
+
+def _folder_waits(ends: ReleaseEnds, access: Access | None, first: float) -> Wait | None:
+    """For OneDrive, or until it is mended who may reach the folder. Before `first` it is no news that nobody knows."""
+    if access is not None and (access.has_verdict or time.monotonic() > first):
+        try:
+            access.require_enclosed()
+        except Unavailable as stopped:
+            return Wait(why=f"{stopped.sentence} {stopped.advice}".strip(), until=None)
+    return ends.waiting()
 
 
 def _guard_waits(post: Post, clock: Clock) -> Wait | None:

@@ -13,7 +13,7 @@ from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import EmulatorProcess
 from tests.graph.emulator.identities import application, person
 from tests.system.drives import Tenant, neighbouring_ports
-from tests.system.place import Place
+from tests.system.place import Place, wait_for
 from transfer.audit.notes import parse_vkey
 from transfer.errors import Tampered
 from transfer.release.manifest import Manifest, open_manifest
@@ -104,6 +104,7 @@ class Shore:
         released = [row for row in self.place.rows() if row.state.value == "released"]
         found = {name: sha256(content).hexdigest() for name, content in self.there().items()}
         assert found == {row.released_as: row.rebuilt_sha256 for row in released}
+        wait_for(lambda: self.listed() == len(found), 30, "the manifest")
         assert {entry.name.text for entry in self.manifest().entries} == set(found)
         assert self.downloads() == 0
 

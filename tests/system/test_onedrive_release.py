@@ -154,8 +154,10 @@ def test_an_edit_link_stops_releasing_until_it_is_gone(site: Shore) -> None:
         place.drop("photo.jpg", samples.jpeg(640, 480))
         wait_for(lambda: states(place).get("photo.jpg") == "held", 40, "the verdict")
         place.approve_all()
+        wait_for(lambda: place.must("status", "--json").json["waits"], 10, "the wait in status")
         said = " ".join(place.must("status").out.split())
-        assert "release folder" in said
+        assert "The release folder waits: A link lets people change the release folder." in said
+        assert "Remove the link." in said
         assert states(place)["photo.jpg"] == "approved"
         assert site.there() == {}
         site.drive.withdraw(link)
@@ -163,7 +165,7 @@ def test_an_edit_link_stops_releasing_until_it_is_gone(site: Shore) -> None:
         site.check()
     (exposed,) = place.entries("release.exposed")
     assert exposed["facts"]["clauses"] == ["G5"]
-    assert [one["breach"] for one in exposed["facts"]["breaches"]] == ["edit-link"]
+    assert {one["breach"] for one in exposed["facts"]["breaches"]} == {"edit-link"}
     assert len(place.entries("release.enclosed")) == 2
     place.verify()
 
@@ -204,3 +206,61 @@ def test_killed_at_any_moment_it_goes_on(site: Shore) -> None:
     assert site.drive.names(ASIDE) == []
     assert len(place.entries("file.released")) == 6
     place.verify()
+
+
+def test_a_picture_that_the_library_rewrote_stays_where_the_settings_say_so(site: Shore) -> None:
+    place = site.place
+    site.configure(keep=True)
+    place.drop("photo.jpg", samples.jpeg(640, 480))
+    with running(place):
+        released(site, "photo.jpg")
+        (name,) = site.there()
+        site.drive.rewrite_jpeg(site.drive.item(f"{RELEASE}/{name}"))
+        wait_for(lambda: place.entries("release.rewritten"), 30, "its entry")
+        place.drop("second.jpg", samples.jpeg(320, 240))
+        released(site, "photo.jpg", "second.jpg")
+    assert len(site.there()) == 2
+    assert site.drive.names(ASIDE) == []
+    assert place.entries("release.altered") == place.entries("return.refused") == []
+    place.verify()
+
+
+def test_a_workspace_moves_from_the_disk_into_onedrive(site: Shore) -> None:
+    """What stands in the old folder is not there for the device any more, which is an entry; nothing is sent twice."""
+    place = site.place
+    place.drop("photo.jpg", samples.jpeg(640, 480))
+    place.must("run", "--once")
+    place.approve_all()
+    place.must("run", "--once")
+    place.check_release()
+    site.configure()
+    place.drop("second.jpg", samples.jpeg(320, 240))
+    with running(place):
+        wait_for(lambda: states(place).get("second.jpg") == "held", 40, "the verdict")
+        place.approve_all()
+        wait_for(lambda: states(place)["second.jpg"] == "released", 40, "the release")
+        wait_for(lambda: place.entries("release.removed"), 90, "the entry about the first")
+        wait_for(lambda: site.listed() == 1, 30, "the manifest")
+    assert list(site.there()) == ["second.jpg"]
+    assert site.drive.names(ASIDE) == []
+    place.verify()
+
+
+def test_a_writer_that_has_to_wait_says_so(site: Shore) -> None:
+    place = site.place
+    site.configure()
+    place.drop("photo.jpg", samples.jpeg(640, 480))
+    with running(place):
+        wait_for(lambda: site.listed() == 0, 40, "the first manifest")
+        wait_for(lambda: states(place).get("photo.jpg") == "held", 40, "the verdict")
+        site.world.switch(retry_after=25)
+        site.world.fault("throttle", token="writer", times=1)
+        place.approve_all()
+        wait_for(lambda: "The release folder waits" in " ".join(place.must("status").out.split()), 20, "the wait")
+        (wait,) = [one for one in place.must("status", "--json").json["waits"] if one["who"] == "release folder"]
+        assert "slow down" in wait["why"]
+        assert wait["until"]
+        wait_for(lambda: states(place)["photo.jpg"] == "released", 60, "the release")
+        wait_for(lambda: "release folder" not in place.must("status").out, 10, "the end of the wait")
+    site.check()
+    assert site.world.counted("impatient", token="writer") == 0
