@@ -31,6 +31,14 @@ def test_doctor_tries_every_right_at_both_ends_and_leaves_no_trace(site: Shore) 
     found = checks(place, "onedrive")
     assert {status for status, _ in found} == {"ok"}, found
     assert len(found) == 12  # two of the reader, ten of the release end
+    settings = place.workspace.settings_file
+    configured = settings.read_text()
+    settings.write_text(
+        configured.replace(f'device_accounts = ["{IPAD.email}"]', 'device_accounts = ["other@x.example"]')
+    )
+    said = "The account of [guard.onedrive] is not among those of the device that «staff» names."
+    assert checks(place, "onedrive")[0] == ("note", said)
+    settings.write_text(configured)
     assert {status for status, _ in checks(place, "kernel valve", "folders", "device")} <= {"ok", "note"}
     site.drive.link(site.drive.item(RELEASE), "edit", "organization")
     site.world.allow("writer", "read", site.world.drive("staging"))

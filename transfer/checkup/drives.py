@@ -111,10 +111,20 @@ def _people(site: Site, source: SourceSettings) -> Iterator[Check]:
             sentence=f"{len(strangers)} on the list of staff of «{source.id}» is no submitter here.",
             advice="`transfer people list` shows the pseudonyms; `transfer people add` enrols somebody.",
         )
-    if source.onedrive is not None and not source.onedrive.device_accounts:
+    if source.onedrive is not None and not _names_device(site.settings, source.onedrive):
         yield Check(
             name=_NAME,
             standing=Standing.NOTE,
-            sentence=f"No account of the device is named for «{source.id}».",
+            sentence=f"The account of [guard.onedrive] is not among those of the device that «{source.id}» names."
+            if source.onedrive.device_accounts
+            else f"No account of the device is named for «{source.id}».",
             advice="What it wrote would be refused as a stranger's, and not told apart: fill in `device_accounts`.",
         )
+
+
+def _names_device(settings: Settings, staging: StagingSettings) -> bool:
+    """Whether `device_accounts` has anybody, and the account that the guard of a release folder goes by."""
+    named = {name.casefold() for name in staging.device_accounts}
+    guard = settings.guard.onedrive
+    meant = named if guard is None else {name.casefold() for name in (guard.device, *guard.device_addresses)}
+    return bool(named & meant)
