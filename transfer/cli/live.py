@@ -24,9 +24,9 @@ _SHOWN = frozenset(
 _COLOURS = {State.RELEASED: "32", State.REFUSED: "31", State.HELD: "33", State.APPROVED: "32", State.WITHDRAWN: "35"}
 _INDENT = " " * 10
 _NEWS = {
-    "return.refused": "refused on the device's side: a {kind} that we did not put there ({size} bytes, "
-    "sha256 {sha256}), moved to release-aside [G5]",
-    "release.altered": "altered on the device's side: moved to release-aside, the genuine file is put back [G5]",
+    "return.refused": "refused on the device's side: a {kind} that we did not put there ({size} bytes{sha256}), "
+    "moved aside [G5]",
+    "release.altered": "altered on the device's side: moved aside, the genuine file is put back [G5]",
     "release.restored": "the genuine file is back on the device's side",
     "release.removed": "gone from the device's side, and not by us",
     "release.rewritten": "OneDrive itself changed a picture after it was sent [G6]",
@@ -63,7 +63,7 @@ class Live:
         lines += [
             f"  released to       {_released_to(site)}   (the device's side)",
             f"  what became of it {_near(site.workspace.feedback)}/",
-            f"  one way           {_valve(support)}",
+            f"  one way           {_valve(support, in_drive=site.settings.release.onedrive is not None)}",
             f"  malware scanner   {_scanner(site)}",
             f"  policy            {' ← '.join((site.policy.name, *site.policy.derived_from))} (`transfer policy show`)",
             "  stop              Ctrl-C",
@@ -84,9 +84,8 @@ class Live:
     def tell(self, entry: ShownEntry) -> None:
         """One entry about the device's side, or about a pause."""
         event, facts = entry.leaf.event, entry.leaf.body.get("facts", {})
-        words = _NEWS[event].format(
-            kind=facts.get("kind", ""), size=facts.get("size", ""), sha256=(entry.leaf.sha256 or "-")[:16]
-        )
+        digest = f", sha256 {entry.leaf.sha256[:16]}" if entry.leaf.sha256 else ""  # in OneDrive nobody reads it
+        words = _NEWS[event].format(kind=facts.get("kind", ""), size=facts.get("size", ""), sha256=digest)
         self._print(f"{datetime.now(UTC):%H:%M:%S}  {self._paint('! ' + words, State.REFUSED)}")
         self._print(f"{_INDENT}entry {entry.leaf.index} of the transfer log, {event}")
 
@@ -140,7 +139,10 @@ def _near(path: Path) -> str:
     return relative if not relative.startswith("..") else str(path)
 
 
-def _valve(support: Support) -> str:
+def _valve(support: Support, *, in_drive: bool) -> str:
+    """What keeps it: for a folder in OneDrive no kernel can."""
+    if support.complete and in_drive:
+        return f"by closed lists of requests and rights; processes confined (Landlock {support.landlock}, seccomp)"
     if support.complete:
         return f"enforced by the kernel (Landlock {support.landlock}, seccomp)"
     return "NOT enforced by the kernel: " + " ".join(support.problems)
