@@ -39,7 +39,9 @@ def _one(place: int) -> Dropped:  # noqa: C901 - one line for each kind
         case 8:
             return Dropped(f"phone-{place}.heic", samples.heic(size * 2 + more * 2, size * 2), good=True)
         case 9:
-            return Dropped(f"film-{place}.mp4", samples.mp4(0.4, width=160 + place % 100 * 2, height=120 + more * 2), good=True)
+            return Dropped(
+                f"film-{place}.mp4", samples.mp4(0.4, width=160 + place % 100 * 2, height=120 + more * 2), good=True
+            )
         case 10 | 11 | 12:
             return Dropped(f"caption-{place}.txt", samples.text(f"Come to day {place}!\n"), good=True, post=post)
         case 13:
