@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,8 +24,20 @@ from transfer.model.identifiers import Sha256
 from transfer.model.names import safe_name
 from transfer.model.states import Kind
 from transfer.return_guard.link import connect, listen
-from transfer.return_guard.messages import Beat, Done, Hello, ListEnds, Received, Report, Verdict, What
+from transfer.return_guard.messages import (
+    Audited,
+    Beat,
+    Done,
+    Hello,
+    ListEnds,
+    Received,
+    Report,
+    SweepNow,
+    Verdict,
+    What,
+)
 from transfer.return_guard.packets import parse_from_gateway, render_message
+from transfer.return_guard.post import Post
 
 PHOTO = Expectation(name=safe_name("photo.jpg"), temporary=safe_name("part-1.tmp"), sha256=Sha256("11" * 32), size=3)
 REPORT = Report(
@@ -239,3 +252,44 @@ def test_there_is_nobody_to_connect_to(tmp_path: Path) -> None:
         other.bind(str(tmp_path / "stream.sock"))
         with pytest.raises(Unavailable):
             connect(tmp_path / "stream.sock")
+
+
+def test_after_a_sweep_the_verdict_that_came_before_it_is_taken_in(tmp_path: Path) -> None:
+    """Whoever makes one round asks at once whether anything may go."""
+    taken: list[Audited] = []
+
+    def slowly(audited: Audited) -> None:
+        time.sleep(0.3)
+        taken.append(audited)
+
+    post = Post(
+        path=tmp_path / "guard.sock",
+        listing=list,
+        record=lambda _report: Verdict.KNOWN,
+        recorded=lambda: None,
+        monotonic=time.monotonic,
+        audited=slowly,
+    )
+    post.start()
+    connection = connect(tmp_path / "guard.sock")
+    connection.settimeout(10)
+
+    def guard() -> None:
+        connection.send(render_message(Hello()))
+        while packet := connection.recv(1024):
+            message = parse_from_gateway(packet)
+            if isinstance(message, SweepNow):
+                connection.send(render_message(Audited(age=0, breaches=(), more=0)))
+            if isinstance(message, ListEnds | SweepNow):
+                connection.send(render_message(Done(message.sequence)))
+
+    thread = threading.Thread(target=guard, daemon=True)
+    thread.start()
+    try:
+        assert post.wait_until_alive(5)
+        post.sweep(5)
+        assert len(taken) == 1
+    finally:
+        post.close()
+        thread.join(5)
+        connection.close()

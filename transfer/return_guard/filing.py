@@ -41,6 +41,11 @@ class Filing:
         """Raises queue.Full: the guard tells it again."""
         self._told.put_nowait((connection, told))
 
+    def is_settled(self, seconds: float) -> bool:
+        """Whether all that was put so far is durable, at once or within this time."""
+        with self._told.all_tasks_done:
+            return self._told.all_tasks_done.wait_for(lambda: not self._told.unfinished_tasks, seconds)
+
     def work(self) -> None:
         """Until it is closing."""
         while not self._closing.is_set():
@@ -48,12 +53,18 @@ class Filing:
                 connection, told = self._told.get(timeout=0.2)
             except queue.Empty:
                 continue
-            while not self._closing.is_set():
-                try:
-                    self._file(connection, told)
-                    break
-                except Unavailable:
-                    self._closing.wait(_RETRY_SECONDS)
+            try:
+                self._until_durable(connection, told)
+            finally:
+                self._told.task_done()
+
+    def _until_durable(self, connection: int, told: Report | Audited) -> None:
+        while not self._closing.is_set():
+            try:
+                self._file(connection, told)
+                break
+            except Unavailable:
+                self._closing.wait(_RETRY_SECONDS)
 
     def _file(self, connection: int, told: Report | Audited) -> None:
         if isinstance(told, Report):

@@ -97,8 +97,8 @@ class Talk:
         if self._rounds.fault is not None:
             raise self._rounds.fault
         self._listen()
+        self._tell()  # first: who asked for a sweep has all that was found by then
         self._answer()
-        self._tell()
         self._beat()
         self._line.flush()
 

@@ -153,7 +153,14 @@ class Post:
 
     def sweep(self, seconds: float) -> None:
         """Returns once the guard has looked at everything and all it found is in the log. Raises Unavailable."""
+        deadline = self._monotonic() + seconds
         self._ask(SweepNow, seconds)
+        if not self._filing.is_settled(
+            max(0.0, deadline - self._monotonic())
+        ):  # a verdict is not waited for by the guard
+            raise Unavailable(
+                "What the guard found could not be recorded in time.", advice="It is tried again by itself."
+            )
 
     def _ask(self, question: Callable[[int], FromGateway], seconds: float) -> Done | Seen:
         deadline = self._monotonic() + seconds
