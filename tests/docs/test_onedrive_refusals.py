@@ -1,13 +1,13 @@
-"""What a drive can do to us, which sentence says so, and which test shows it: a table that is held against the tests.
+"""What can be wrong on the device's side in a drive, which sentence says so, and which test shows it.
 
-Each row is a case, a piece of what somebody reads, the file that says it, and the test in which it happens. Who wrote a
-file comes first, then who may reach the device's folder, then what is odd about files.
+Each row is a case, a piece of what somebody reads, the file that says it, and the test in which it happens: who may
+reach the device's folder, and what is odd about what lies there. A staging folder's table is in
+tests/intake/test_onedrive_refusals.py.
 """
 
 from __future__ import annotations
 
 import ast
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +19,9 @@ from transfer.return_guard.onedrive_aside import Glimpse, Sight
 
 TOP = Path(__file__).parents[2]
 PAGE = " ".join((TOP / "docs" / "onedrive.md").read_text().split())
-POLICY, BREACHES = "policies/university.toml", "transfer/return_guard/breaches.py"
-INTAKE, CHANGES = "tests/intake/test_onedrive_source.py", "tests/intake/test_onedrive_changes.py"
+BREACHES = "transfer/return_guard/breaches.py"
 DOCTOR, SHARED = "tests/checkup/test_release_drive.py", "tests/return_guard/test_onedrive_permissions.py"
-RECOGNISE, RECHECK = "tests/return_guard/test_onedrive_recognise.py", "tests/release/test_onedrive_recheck.py"
+PATROL, RECHECK = "tests/return_guard/test_onedrive_patrol.py", "tests/release/test_onedrive_recheck.py"
 WRONG, ASKED = "test_what_is_not_as_it_must_be", "test_whatever_is_granted_is_found_wherever_it_is"
 
 
@@ -34,20 +33,8 @@ class Row(NamedTuple):
     test: str
 
 
-STAFF = "Nobody on the list of staff wrote this file"
 ROWS = (
-    # Who wrote it
-    Row("an application, a guest, nobody or a stranger made it", STAFF, POLICY, INTAKE,
-        "test_what_no_member_of_staff_wrote_is_refused"),
-    Row("one of those changed it, or made one of its versions", STAFF, POLICY, INTAKE,
-        "test_what_no_member_of_staff_wrote_is_refused"),
-    Row("a person without an id", STAFF, POLICY, INTAKE, "test_what_no_member_of_staff_wrote_is_refused"),
-    Row("the device's account made or changed it, by id or by address", "nothing comes back from the device", POLICY,
-        INTAKE, "test_what_the_device_s_account_wrote_is_refused"),
-    Row("two members of staff", "More than one member of staff", POLICY, INTAKE,
-        "test_what_two_members_of_staff_wrote_is_nobody_s_to_hand_in"),
-    Row("the author is rewritten while it is fetched", "The file in OneDrive is no longer what it was.",
-        "transfer/intake/onedrive.py", INTAKE, "test_writers_who_change_while_it_is_fetched_make_it_start_over"),
+    # Who it is about
     Row("the device's account is on the list of staff", "cannot be staff: nothing comes back from it",
         "transfer/device_settings.py", "tests/test_settings.py",
         "test_what_is_wrong_with_a_release_folder_in_onedrive_is_said"),
@@ -70,6 +57,11 @@ ROWS = (
         "test_the_drive_of_the_device_itself_is_no_place_for_a_release"),
     Row("permissions that cannot be asked for", "Nobody could see for some time who may reach",
         "transfer/return_guard/access.py", SHARED, "test_where_not_all_can_be_seen_there_is_no_verdict"),
+    Row("a verdict that has grown old", "Nobody could see for some time who may reach",
+        "transfer/return_guard/access.py", "tests/return_guard/test_access.py",
+        "test_nothing_goes_before_the_first_verdict_and_after_the_last_one_is_old"),
+    Row("a breach", "Nothing is released until that is mended", "transfer/return_guard/access.py",
+        "tests/return_guard/test_access.py", "test_a_breach_stops_until_it_is_mended_and_each_change_is_one_entry"),
     Row("a grant that is too wide or too narrow, for each identity", "whose files nobody has looked at yet",
         "transfer/checkup/release_drive.py", DOCTOR, "test_each_wrong_grant_is_found"),
     Row("a folder aside that the device can see", "has a right on the folder aside",
@@ -77,23 +69,17 @@ ROWS = (
     Row("folders that are none, or lie in one another", "lie in one another", "transfer/checkup/drive_guard.py", DOCTOR,
         "test_each_wrong_folder_is_found"),
     # What is odd about files
-    Row("an upload under way, a check-out, no hash", "has not been finished", POLICY, INTAKE,
-        "test_what_is_not_finished_waits_and_is_refused_in_the_end"),
-    Row("the same in the release folder, for a quarter of an hour", "Refused to come back",
-        "transfer/cli/sentences.py", RECOGNISE,
-        "test_what_the_service_has_not_hashed_yet_is_unfinished_if_it_is_ours_by_its_maker"),
-    Row("shortcuts, notebooks, albums in staging", "This is a link to another file", POLICY, INTAKE,
-        "test_what_is_no_file_is_refused"),
+    Row("an upload, a check-out or a missing hash that does not end", "Refused to come back",
+        "transfer/cli/sentences.py", PATROL, "test_a_file_of_ours_without_a_hash_is_waited_for_but_not_for_ever"),
+    Row("a file of ours that somebody changed", "Altered on the device's side", "transfer/cli/sentences.py", PATROL,
+        "test_ours_that_somebody_changed_goes_and_the_genuine_one_may_come_as_another_item"),
+    Row("a file of ours under another name", "Refused to come back", "transfer/cli/sentences.py", PATROL,
+        "test_ours_under_another_name_is_foreign_and_missing_under_its_own"),
+    Row("what will not move", "NOT moved aside", "transfer/cli/sentences.py", PATROL,
+        "test_what_will_not_move_is_told_once_and_tried_again"),
     Row("shortcuts, notebooks, albums, folders in the release folder", "Refused to come back",
         "transfer/cli/sentences.py", "tests/return_guard/test_onedrive_perimeter.py",
         "test_anything_is_moved_aside_by_its_id_and_told_in_a_fixed_shape"),
-    Row("an empty file", "nothing in this file", POLICY, INTAKE, "test_an_empty_file_is_refused"),
-    Row("another length or hash than told, as with a protecting label", "another file than it says it holds", POLICY,
-        INTAKE, "test_other_bytes_than_reported_are_tried_twice_and_refused"),
-    Row("malware that the service found", "by OneDrive itself", "transfer/intake/onedrive.py", INTAKE,
-        "test_what_onedrive_holds_for_malware_is_refused_unread"),
-    Row("malware that shows at the download only", "by OneDrive itself", "transfer/intake/onedrive.py", INTAKE,
-        "test_malware_that_is_found_only_at_the_download_is_refused_too"),
     Row("a name that the service keeps for itself", "get another on the way", "docs/onedrive.md",
         "tests/release/test_onedrive_names.py", "test_it_arrives_under_exactly_that_name_and_is_found_by_it"),
     Row("a picture that the library rewrote, at once or later", "OneDrive itself changed the picture",
@@ -109,8 +95,6 @@ ROWS = (
     Row("a name that is taken, or is being uploaded by somebody else", "Something we did not put there has the name",
         "transfer/release/onedrive.py", "tests/release/test_onedrive.py",
         "test_a_file_that_somebody_puts_there_during_the_upload_stands_and_ours_waits"),
-    Row("a folder that cannot be watched", "answered 501 (notSupported) to `delta`.", "docs/onedrive.md", CHANGES,
-        "test_a_folder_that_cannot_be_watched_says_so"),
 )  # fmt: skip
 
 
@@ -121,8 +105,6 @@ def says(path: str) -> str:
     if path.endswith(".py"):
         found = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
         return "\n".join(value for value in found if isinstance(value, str))
-    if path.endswith(".toml"):
-        return "\n".join(rule["message"] for rule in tomllib.loads(text)["rule"])
     return " ".join(text.split())
 
 
