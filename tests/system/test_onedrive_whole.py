@@ -2,8 +2,8 @@
 
 Nothing is lost, doubled or unlogged, and nothing is ever read on the device's side. TRANSFER_DRIVE_FILES says how many
 files go through while one request in twenty fails (all of it was run with 500), TRANSFER_DRIVE_KILLS how many deaths
-there are in the other test (run with 50), TRANSFER_SEED makes the same choices again (the instants depend on the
-machine).
+there are in the other test (run with 50), TRANSFER_DRIVE_FILM how many bytes the film has (run with 2 GiB),
+TRANSFER_SEED makes the same choices again (the instants depend on the machine).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import pytest
 
 from tests import samples
 from tests.graph.emulator.identities import person
-from tests.system.drives import Tenant
+from tests.system.drives import FOLDER, SAM, Tenant
 from tests.system.mixture import Dropped, mixture
 from tests.system.place import Place, Running, end_family, family, running, start, stop, wait_for
-from tests.system.release_drive import ASIDE, MANIFEST, RELEASE, Shore, shore, staged
+from tests.system.release_drive import ASIDE, MANIFEST, RELEASE, WRITER, Shore, shore, staged
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +33,8 @@ FILES = int(os.environ.get("TRANSFER_DRIVE_FILES", "60"))
 KILLS = int(os.environ.get("TRANSFER_DRIVE_KILLS", "12"))
 SEED = int(os.environ.get("TRANSFER_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 SHARE = 0.05
+FILM = int(os.environ.get("TRANSFER_DRIVE_FILM", str(400 * 2**20)))
+MOST_MEMORY = 300 * 2**20  # of any process
 BUSY_FILES = 60  # of the test with deaths
 _SECONDS_A_FILE = 6.0
 
@@ -196,3 +198,59 @@ def test_what_happens_to_the_folder_meanwhile_is_put_right_and_told(line: Line) 
     assert {entry["facts"].get("kind") for entry in line.place.entries("return.refused")} >= {"folder", "shortcut"}
     assert line.shore.downloads() == 0
     line.place.verify()
+
+
+def test_a_large_film_goes_through_both_ends_in_little_memory(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts"))
+    from benchmarks.material import make_film
+
+    path = tmp_path / "film.mp4"
+    make_film(path, FILM)
+    line.staging.drive.by(SAM).put(f"{FOLDER}/open-day/film.mp4", path)
+    line.dropped.append(Dropped("film.mp4", b"", good=True))
+    path.unlink()
+    most: Counter[str] = Counter()
+    with running(line.place) as gateway:
+
+        def is_done() -> bool:
+            for process in family(gateway.process.pid):
+                most[process.role] = max(most[process.role], _resident(process.pid))
+            return line.is_done()
+
+        wait_for(is_done, 120 + FILM / 2**20, "the release")
+        wait_for(line.is_listed, 30, "the manifest")
+    (item,) = [name for name in line.shore.drive.names(RELEASE) if name != MANIFEST]
+    assert line.shore.drive.item(f"{RELEASE}/{item}").size >= FILM
+    print({role: f"{size / 1e6:.0f} MB" for role, size in most.items()})
+    assert {role: size for role, size in most.items() if size >= MOST_MEMORY} == {}
+    assert {"gateway", "guard"} <= most.keys()
+    assert line.shore.downloads() == 0
+    line.place.verify()
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process has of its own and its share of what it has with others; 0 if it is gone."""
+    with contextlib.suppress(OSError):
+        for row in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if row.startswith("Pss:"):
+                return int(row.split()[1]) * 1024
+    return 0
+
+
+def test_ten_thousand_old_items_do_not_delay_the_first_decision(line: Line) -> None:
+    old = line.staging.drive.by(SAM)
+    writer = line.shore.drive.by(WRITER)
+    with line.staging.world.together():
+        for number in range(10_000):
+            old.put(f"{FOLDER}/open-day/old-{number % 100}/{number}.txt", b"An old caption.")
+    with line.staging.world.together():
+        for number in range(1000):
+            writer.put(f"{ASIDE}/old-{number}.txt", b"An old thing.")
+    began = time.monotonic()
+    with running(line.place):
+        wait_for(lambda: line.place.counts().keys() & {"held", "refused"}, 60, "the first decision")
+        took = time.monotonic() - began
+    print(f"first decision {took:.1f} s after the start of the process")
+    assert took < 20, "10 s on a machine with nothing else to do"
