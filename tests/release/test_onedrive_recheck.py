@@ -148,6 +148,24 @@ def test_a_picture_that_the_library_rewrote_is_told_of_and_stays_only_if_it_may(
     assert entry["facts"] == {"clauses": ["G6"], "reported": 9 + 12}
 
 
+def test_what_is_gone_by_itself_before_it_is_taken_back_ends_once(line: Line) -> None:
+    """Its row would be tried again in every round, for ever."""
+    line.send(1, b"\xff\xd8a photo")
+    line.shore.drive.rewrite_jpeg(line.item())
+    line.clock.by += MINUTE
+    line.recheck(keep=True).round()
+    assert line.echo(1) is Echo.SERVICE_MODIFIED
+    line.shore.drive.by(DEVICE).remove(line.item())
+    with line.side.database.write() as tx:
+        line.side.releases.removed(tx, item_id(1), HAPPENED)
+    recheck = line.recheck()
+    recheck.round()
+    assert line.side.state(item_id(1)) is State.WITHDRAWN
+    assert line.echo(1) is None
+    recheck.round()
+    assert line.events(1).count("file.withdrawn") == 1
+
+
 def test_other_bytes_found_later_are_taken_back(line: Line) -> None:
     line.send(1, b"a photo")
     line.shore.drive.report(line.item(), size=70_000, quickxor="taAFAAAAAAAAAAAAAgAAAAAAAAA=")

@@ -120,6 +120,9 @@ class Recheck:
         with self._dispatch.database.read() as tx:
             rows = self._placements.in_echo(tx, self._unwanted)
         for row in rows:
-            if row.item is not None:
-                with contextlib.suppress(NotSo):  # it ended otherwise a moment ago
-                    withdraw(row.item, dispatch=self._dispatch, facts={"echo": row.echo.value})
+            if row.item is None:
+                continue
+            with contextlib.suppress(NotSo):  # it ended otherwise
+                withdraw(row.item, dispatch=self._dispatch, facts={"echo": row.echo.value})
+            with self._dispatch.database.write() as tx:  # of one that was gone already nothing was taken back
+                self._placements.removed(tx, row.name_sha256)
