@@ -11,7 +11,9 @@ from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import application, group, person, site_group
 from tests.graph.emulator.items import Item
+from tests.graph.test_session_limits import walk
 from transfer.checkup.check import Check, Standing
+from transfer.checkup.drive_sessions import build_onlooker
 from transfer.checkup.drives import GATEWAY_TRIES, GUARD_TRIES
 from transfer.checkup.release_drive import Shore, check_each, shore_of
 from transfer.device_settings import GuardDriveSettings, ReleaseDriveSettings
@@ -299,6 +301,29 @@ def test_what_cannot_be_found_out_is_said_and_keeps_nothing_else_from_being_trie
     assert [check.standing for check in found[:2]] == [Standing.UNAVAILABLE] * 2
     assert "401" in found[0].sentence
     assert len([check for check in found if check.standing is Standing.OK]) == 8
+
+
+def test_a_link_that_the_service_makes_for_the_device_alone_is_a_share_like_any_other(coast: Coast) -> None:
+    coast.world.database.run("DELETE FROM permissions WHERE item = ?", coast.release.id)
+    assert "No permission on the release folder says that the device's account may read it." in coast.wrong()
+    coast.site.link(coast.release, "view", "users", IPAD)
+    assert coast.wrong() == []
+
+
+def test_nothing_that_its_clients_are_made_of_leads_to_content(coast: Coast) -> None:
+    shore = coast.shore()
+    words = ("download", "content", "thumbnail", "preview", "copy", "stream", "versions", "open", "readinto")
+    for opened in (
+        shore.prober(shore.release.credential),
+        build_onlooker(shore.tenant, shore.guard.credential, clock=shore.clock),
+    ):
+        with opened:
+            reached = list(walk(opened))
+            assert len(reached) > 30
+            for path, thing in reached:
+                last = path.rpartition(".")[2].lower()
+                allowed = {"downloaded", "content"} if not callable(thing) else set()
+                assert last in allowed or not any(word in last for word in words), path
 
 
 def test_a_folder_on_a_disk_has_nothing_to_try(coast: Coast) -> None:
