@@ -76,6 +76,11 @@ class Place:
         shutil.copyfile(source, self.staging / name)
         return time.perf_counter()
 
+    def move_in(self, path: Path) -> float:
+        """Renames a file into the staging folder, whole, as what keeps folders in step does; the instant after."""
+        path.rename(self.staging / path.name)
+        return time.perf_counter()
+
     def notice(self, name: str) -> Path:
         """What tells that the file of this name waits for its approval."""
         return self.feedback / f"WAITING {name}.txt"
