@@ -36,7 +36,7 @@ from transfer.wiring import Site
 _AUDITS = 2  # a verdict on who may reach the folder counts until two more should have come
 _AUDIT_PATIENCE_SECONDS = 300.0
 _STEP_SECONDS = 10
-_FIRST_VERDICT_SECONDS = 30.0  # after the start
+_BEGINNING_SECONDS = 30.0  # after the start: guard and verdict are on their way
 
 
 def build_access(site: Site) -> Access | None:
@@ -136,16 +136,16 @@ def waiters(site: Site, ends: ReleaseEnds, post: Post, access: Access | None) ->
     """Who may have to wait for OneDrive on the device's side."""
     if site.settings.release.onedrive is None:
         return []
-    first = time.monotonic() + _FIRST_VERDICT_SECONDS
+    news = time.monotonic() + _BEGINNING_SECONDS
     return [
-        Waiter(id=RELEASE_FOLDER, asked=partial(_folder_waits, ends, access, first), closed=ends.close),
-        Waiter(id=RETURN_GUARD, asked=partial(_guard_waits, post, site.clock)),
+        Waiter(id=RELEASE_FOLDER, asked=partial(_folder_waits, ends, access, news), closed=ends.close),
+        Waiter(id=RETURN_GUARD, asked=partial(_guard_waits, post, site.clock, news)),
     ]
 
 
-def _folder_waits(ends: ReleaseEnds, access: Access | None, first: float) -> Wait | None:
-    """For OneDrive, or until it is mended who may reach the folder. Before `first` it is no news that nobody knows."""
-    if access is not None and (access.has_verdict or time.monotonic() > first):
+def _folder_waits(ends: ReleaseEnds, access: Access | None, news: float) -> Wait | None:
+    """For OneDrive, or until it is mended who may reach the folder. Before `news` it is none that nobody knows."""
+    if access is not None and (access.has_verdict or time.monotonic() > news):
         try:
             access.require_enclosed()
         except Unavailable as stopped:
@@ -153,8 +153,15 @@ def _folder_waits(ends: ReleaseEnds, access: Access | None, first: float) -> Wai
     return ends.waiting()
 
 
-def _guard_waits(post: Post, clock: Clock) -> Wait | None:
-    """In steps of some seconds, so that a wait is told of once and not with every beat."""
+def _guard_waits(post: Post, clock: Clock, news: float) -> Wait | None:
+    """In steps of some seconds, so that a wait is told of once and not with every beat. It does not beat while it sees
+    nothing, which before `news` is none."""
+    if not post.alive and time.monotonic() > news:
+        return Wait(
+            why="It is not at work, or cannot see the release folder in OneDrive; nothing is released without it. "
+            "`transfer doctor` tries what it may there.",
+            until=None,
+        )
     seconds = post.waits
     if seconds == 0:
         return None
