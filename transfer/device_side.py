@@ -156,13 +156,13 @@ def _folder_waits(ends: ReleaseEnds, access: Access | None, news: float) -> Wait
 def _guard_waits(post: Post, clock: Clock, news: float) -> Wait | None:
     """In steps of some seconds, so that a wait is told of once and not with every beat. It does not beat while it sees
     nothing, which before `news` is none."""
-    if not post.alive and time.monotonic() > news:
+    seconds = post.waits
+    if seconds == 0 and not post.alive and time.monotonic() > news:
         return Wait(
             why="It is not at work, or cannot see the release folder in OneDrive; nothing is released without it. "
             "`transfer doctor` tries what it may there.",
             until=None,
         )
-    seconds = post.waits
     if seconds == 0:
         return None
     until = clock.now() + timedelta(seconds=seconds)

@@ -293,3 +293,15 @@ def test_after_a_sweep_the_verdict_that_came_before_it_is_taken_in(tmp_path: Pat
         post.close()
         thread.join(5)
         connection.close()
+
+
+def test_for_how_long_the_guard_waits_is_known_when_it_beats_no_more(side: Side) -> None:
+    puppet = Puppet(side)
+    puppet.greet()
+    assert side.post.waits == 0
+    puppet.say(render_message(Beat(1, 0, 200)))
+    eventually(lambda: 190 < side.post.waits <= 200)
+    eventually(lambda: not side.post.alive)
+    assert 190 < side.post.waits <= 200
+    puppet.connection.close()
+    eventually(lambda: side.post.waits == 0)

@@ -8,6 +8,7 @@ acknowledged. One guard at a time; a new connection replaces the former, for its
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import select
 import socket
@@ -82,7 +83,7 @@ class Post:
         self._list_sequence: int | None = None
         self._ready = False
         self._last_beat = 0.0
-        self._wait = 0
+        self._waits_until = 0.0
         self._waiting: set[int] = set()
         self._answers: dict[int, Done | Seen] = {}
         self._closing = threading.Event()
@@ -122,9 +123,10 @@ class Post:
 
     @property
     def waits(self) -> int:
-        """For how many seconds OneDrive makes the guard wait, as it said last; 0 if it does not."""
+        """For how many seconds OneDrive makes the guard wait, alive or not, by what it said last; 0: it does not."""
         with self._turn:
-            return self._wait if self._live() else 0
+            connected = self._connection is not None
+            return math.ceil(max(0.0, self._waits_until - self._monotonic())) if connected else 0
 
     def wait_until_alive(self, seconds: float) -> bool:
         """Whether a guard is at work, at once or within this time."""
@@ -260,7 +262,8 @@ class Post:
                 self._send_list()
             case Beat(wait=wait):
                 with self._turn:
-                    self._last_beat, self._wait = self._monotonic(), wait
+                    self._last_beat = self._monotonic()
+                    self._waits_until = self._last_beat + wait
                     self._turn.notify_all()
             case Report() | Audited():
                 self._filing.put(self._generation, message)
