@@ -326,6 +326,18 @@ def test_nothing_that_its_clients_are_made_of_leads_to_content(coast: Coast) -> 
                 assert last in allowed or not any(word in last for word in words), path
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_with_requests_failing_at_random_each_check_is_a_sentence_and_none_says_what_is_not_so(
+    coast: Coast, seed: int
+) -> None:
+    coast.world.random_faults(0.2, seed=seed, kinds=["status", "broken", "garbage", "throttle"])
+    found = coast.checks()
+    coast.world.no_faults()
+    assert all(check.sentence.endswith(".") for check in found)
+    assert {check.standing for check in found} <= {Standing.OK, Standing.UNAVAILABLE}, found
+    coast.world.database.run("DELETE FROM sessions")  # the cancelling of one may have failed; it ends by itself
+
+
 def test_a_folder_on_a_disk_has_nothing_to_try(coast: Coast) -> None:
     settings = Settings.model_validate(
         {
