@@ -49,9 +49,9 @@ class Now:
 base_url, drive, release, aside, writer, socket = sys.argv[1:]
 session = Session(verbs=LISTER, credential=FixedToken(token="guard"), user_agent="NONISV|Example|Transfer/1",
                   throttle=Throttle(clock=Now(), manners=Manners(patience=5.0)), base_url=base_url)
-watched = Watched(release=Lister(session, drive=drive, folder=release),
-                  aside=Lister(session, drive=drive, folder=aside), hand=Hand(application=writer), device=Device(id="nobody", addresses=()), known=(),
-                  poll_seconds=0.3, audit_seconds=3600.0)
+folders = [Lister(session, drive=drive, folder=folder) for folder in (release, aside)]
+watched = Watched(release=folders[0], aside=folders[1], hand=Hand(application=writer), known=(),
+                  device=Device(id="nobody", addresses=()), poll_seconds=0.3, audit_seconds=3600.0)
 run_drive_guard(watched, socket_path=Path(socket), clock=Now(), monotonic=time.monotonic, entropy=os.urandom)
 """
 
