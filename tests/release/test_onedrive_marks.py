@@ -202,8 +202,13 @@ def test_nothing_goes_while_others_reach_the_folder_and_no_large_file_is_read_me
         line.side.releases.altered(tx, item_id(2), HAPPENED)
     before, read = line.shore.everything(), len(line.hashed)
     stopped = replace(line.dispatch, enclosed=exposed)
+    no_device = replace(line.dispatch, stands=lambda _tx, _approved: exposed())
     approved = line.side.approved(1, b"a photo")
-    for deed in (lambda: send(approved, dispatch=stopped, device=IPAD), lambda: restore(put_back, dispatch=stopped)):
+    for deed in (
+        lambda: send(approved, dispatch=stopped, device=IPAD),
+        lambda: send(approved, dispatch=no_device, device=IPAD),
+        lambda: restore(put_back, dispatch=stopped),
+    ):
         with pytest.raises(Unavailable, match="Somebody else"):
             deed()
     assert line.shore.everything() == before

@@ -42,11 +42,10 @@ def send(approved: Approved, *, dispatch: Dispatch, device: DeviceId) -> Release
     Raises Unavailable (paused, no live guard, disk full: try again later), NotSo (not approved any more, or released
     already), Tampered (the bytes are not the approved ones). The manifest is the caller's to renew.
     """
-    row, resumed = _intend(approved, dispatch, device, quickxor=_hashed(approved, dispatch))
+    still_stands = partial(_require_approved, approved, dispatch)
+    row, resumed = _intend(approved, dispatch, device, quickxor=_hashed(approved, dispatch, may_go=still_stands))
     dispatch.lookout.expect(expectation_of(row, dispatch))
-    receipt = _deliver(
-        approved, row, dispatch, may_be_there=resumed, still_stands=partial(_require_approved, approved, dispatch)
-    )
+    receipt = _deliver(approved, row, dispatch, may_be_there=resumed, still_stands=still_stands)
     _confirm(approved, row, receipt, dispatch)
     dispatch.lookout.placed(expectation_of(row, dispatch))
     return Released(approved=approved, receipt=receipt, device=row.device, number=row.number)
@@ -58,8 +57,9 @@ def restore(approved: Approved, *, dispatch: Dispatch) -> None:
     Raises as `send` does; NotSo if the release is not one that was altered.
     """
     item = approved_item(approved)
-    dispatch.enclosed()
-    quickxor = _hashed(approved, dispatch)
+    still_stands = partial(_require_altered, item, dispatch)
+    still_stands()
+    quickxor = _hashed(approved, dispatch, may_go=still_stands)
     with dispatch.database.write() as tx:
         dispatch.releases.require_open(tx)
         row = dispatch.releases.find(tx, item)
@@ -67,7 +67,7 @@ def restore(approved: Approved, *, dispatch: Dispatch) -> None:
             raise NotSo(f"The release of {item} is not one that has to be restored.")
         _note_hash(tx, row, quickxor, dispatch)
     dispatch.lookout.expect(expectation_of(row, dispatch))
-    _deliver(approved, row, dispatch, may_be_there=True, still_stands=partial(_require_altered, item, dispatch))
+    _deliver(approved, row, dispatch, may_be_there=True, still_stands=still_stands)
     # A crash here: it is there, and the same steps find it so.
     event = Event(
         name=EventName.RELEASE_RESTORED,
@@ -80,15 +80,18 @@ def restore(approved: Approved, *, dispatch: Dispatch) -> None:
     dispatch.lookout.placed(expectation_of(row, dispatch))
 
 
-def _hashed(approved: Approved, dispatch: Dispatch) -> str | None:
-    """What a drive will tell the bytes by: as it was recorded before, or read out of the file once."""
+def _hashed(approved: Approved, dispatch: Dispatch, *, may_go: Callable[[], None]) -> str | None:
+    """What a drive will tell the bytes by: as it was recorded before, or read out of the file once.
+
+    Raises what `may_go` raises: a large file is not read each second while nothing may go.
+    """
     if dispatch.marks is None:
         return None
     with dispatch.database.read() as tx:
         row = dispatch.releases.find(tx, approved_item(approved))
     if row is not None and row.quickxor is not None:
         return row.quickxor
-    dispatch.enclosed()  # a large file is not read each second while nothing may go
+    may_go()
     return dispatch.hashed(approved_clean(approved))
 
 
