@@ -111,3 +111,12 @@ def test_where_it_cannot_look_the_last_verdict_grows_old(tidy: Coast) -> None:
     tidy.world.no_faults()
     made.look([])
     assert (verdict(made).age, made.number) == (0, 2)
+
+
+def test_what_files_have_from_the_folder_is_told_of_the_folder_alone(tidy: Coast) -> None:
+    files = [tidy.writer.put(f"{RELEASE}/film-{number}.mp4", b"x").id for number in range(3)]
+    tidy.drive.link(tidy.release, "edit", "organization")
+    made = audit(tidy, Seconds())
+    made.look(files)
+    assert [(one.breach, one.place) for one in verdict(made).breaches] == [(Breach.EDIT_LINK, Place.FOLDER)]
+    assert verdict(made).more == 0

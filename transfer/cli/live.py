@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transfer.cli.sentences import sentence
 from transfer.model.findings import Severity, WaitingFor
 from transfer.model.states import State
 
@@ -31,8 +32,6 @@ _NEWS = {
     "release.removed": "gone from the device's side, and not by us",
     "release.rewritten": "OneDrive itself changed a picture after it was sent [G6]",
     "release.mismatch": "OneDrive has other bytes than were sent: taken back [G6]",
-    "release.exposed": "somebody may do in the release folder in OneDrive what nobody must [G5]",
-    "release.enclosed": "who may reach the release folder in OneDrive is as it must be",
     "gateway.paused": "releasing is paused",
     "gateway.resumed": "releasing goes on",
 }
@@ -85,7 +84,9 @@ class Live:
         """One entry about the device's side, or about a pause."""
         event, facts = entry.leaf.event, entry.leaf.body.get("facts", {})
         digest = f", sha256 {entry.leaf.sha256[:16]}" if entry.leaf.sha256 else ""  # in OneDrive nobody reads it
-        words = _NEWS[event].format(kind=facts.get("kind", ""), size=facts.get("size", ""), sha256=digest)
+        words = sentence(entry, {})
+        if event in _NEWS:
+            words = _NEWS[event].format(kind=facts.get("kind", ""), size=facts.get("size", ""), sha256=digest)
         self._print(f"{datetime.now(UTC):%H:%M:%S}  {self._paint('! ' + words, State.REFUSED)}")
         self._print(f"{_INDENT}entry {entry.leaf.index} of the transfer log, {event}")
 

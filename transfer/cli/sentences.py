@@ -130,7 +130,9 @@ def _foreign(told: Telling) -> str:
 def _altered(told: Telling) -> str:
     if "manifest" in told.facts:
         return f"Manifest {told.get('manifest')} altered on the device's side; moved aside {clauses(told.facts)}."
-    return f"Altered on the device's side ({told.size} found); moved aside."
+    size = told.facts.get("size")  # where nobody may read it, it is known all the same
+    found = readable_size(size) if isinstance(size, int) else told.size
+    return f"Altered on the device's side ({found} found); moved aside."
 
 
 def _restored(told: Telling) -> str:

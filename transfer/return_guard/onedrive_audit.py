@@ -98,12 +98,16 @@ class DriveAudit:
         return list(dict.fromkeys((*wrong, *following)))
 
     def _all(self, found: Iterable[Violation], looked_at: Sequence[str], files: Sequence[str]) -> list[Violation]:
-        """What is wrong with the folders, and with every file as it was looked at last."""
+        """What is wrong with the folders, and with every file as it was looked at last.
+
+        What a file has from the folder around it is told of the folder alone.
+        """
         found = list(found)
+        above = {(one.breach, one.permission) for one in found if one.place is not Place.ITEM}
         kept = set(files) - set(looked_at)
         self._wrong = {item: wrong for item, wrong in self._wrong.items() if item in kept}
         for one in found:
-            if one.place is Place.ITEM:
+            if one.place is Place.ITEM and (one.breach, one.permission) not in above:
                 self._wrong.setdefault(one.item, []).append(one)
         folders = [one for one in found if one.place is not Place.ITEM]
         return folders + [one for wrong in self._wrong.values() for one in wrong]
