@@ -19,11 +19,13 @@ def mismatched(told: Telling) -> str:
 
 def exposed(told: Telling) -> str:
     """`release.exposed`: the first thing that is wrong, and how many there are."""
-    breaches = told.facts["breaches"]
+    breaches = list(told.facts.get("breaches") or [])
+    if not breaches:
+        return "Somebody may do in the release folder in OneDrive what nobody must."
     first = sentence_of(Breach(breaches[0]["breach"]), Place[str(breaches[0]["place"]).upper()])
     others = len(breaches) - 1 + int(told.facts.get("more", 0))
     more = f" There is more of the kind: {others}." if others else ""
-    return f"{first}{more} {clauses(told.facts)}"
+    return f"{first}{more} {clauses(told.facts)}."
 
 
 def _reported(told: Telling) -> str:
