@@ -46,3 +46,9 @@ def writer(emulator: Emulator, release: Drive) -> Iterator[UploadingSession]:
 def lister(emulator: Emulator, release: Drive) -> Iterator[Session]:
     with session(Session, verbs.LISTER, emulator, "lister") as opened:
         yield opened
+
+
+@pytest.fixture
+def onlooker(emulator: Emulator, release: Drive) -> Iterator[Session]:
+    with session(Session, verbs.ONLOOKER, emulator, "lister") as opened:
+        yield opened

@@ -99,6 +99,7 @@ def asks(emulator: Emulator, drive: Drive, *, certificate: Path | None = None, *
 def key(tmp_path: Path) -> Path:
     path = tmp_path / "reader.pem"
     path.write_bytes(own_certificate("reader"))
+    path.chmod(0o600)
     return path
 
 

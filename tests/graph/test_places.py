@@ -85,6 +85,7 @@ def test_a_confined_process_reads_its_certificate_and_those_that_tls_needs(tmp_p
     path = tmp_path / "keys" / "reader.pem"
     path.parent.mkdir()
     path.write_bytes(own_certificate("reader"))
+    path.chmod(0o600)
     assert run_confined(GRAPH, "x", tmp_path / "state", certificate=path) == "made"
     assert "cannot be used to sign in" in run_confined(GRAPH, "x", tmp_path / "state", certificate=path, granted=False)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.graph.asking import LISTS, RELEASE, session, throttle
+from tests.graph.certificates import own_certificate
 from tests.graph.emulator.drive import Drive
 from tests.graph.emulator.emulator import Emulator
 from tests.graph.emulator.identities import application, person
@@ -45,9 +46,9 @@ def walk(root: object) -> Iterator[tuple[str, object]]:
 
 @pytest.mark.parametrize("name", RELEASE)
 def test_nothing_that_a_release_session_is_made_of_can_open_content(
-    name: str, writer: UploadingSession, lister: Session
+    name: str, writer: UploadingSession, lister: Session, onlooker: Session
 ) -> None:
-    reached = list(walk({"writer": writer, "lister": lister}[name]))
+    reached = list(walk({"writer": writer, "lister": lister, "onlooker": onlooker}[name]))
     assert len(reached) > 50
     for path, thing in reached:
         last = path.rpartition(".")[2].lower()
@@ -269,6 +270,7 @@ def test_a_certificate_that_is_none_is_misuse(tmp_path: Any) -> None:
     for path, content in ((tmp_path / "none.pem", None), (tmp_path / "odd.pem", b"not a certificate")):
         if content is not None:
             path.write_bytes(content)
+            path.chmod(0o600)
         with pytest.raises(Misuse, match="cannot be used to sign in"):
             Session(
                 verbs=verbs.LISTER,
@@ -277,6 +279,22 @@ def test_a_certificate_that_is_none_is_misuse(tmp_path: Any) -> None:
                 user_agent="x",
             )
     assert not [thread for thread in threading.enumerate() if thread.name == "graph"]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o602])
+def test_a_key_that_is_open_to_everybody_signs_in_nowhere(tmp_path: Any, mode: int) -> None:
+    path = tmp_path / "reader.pem"
+    path.write_bytes(own_certificate("reader"))
+    path.chmod(mode)
+    credential = Certificate(tenant="example.test", client="00000000-0000-0000-0000-000000000000", path=path)
+
+    def sign_in() -> None:
+        Session(verbs=verbs.LISTER, credential=credential, throttle=throttle(), user_agent="x").close()
+
+    with pytest.raises(Misuse, match=rf"open to everybody here \(mode {mode:04o}\).*chmod 600"):
+        sign_in()
+    path.chmod(0o600)
+    sign_in()
 
 
 def test_without_the_sdk_the_session_says_how_to_install_it() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -116,6 +117,7 @@ def _source(credential: Credential, place: Place) -> AsyncTokenCredential:
         return ManagedIdentityCredential(client_id=credential.client)
     if isinstance(credential, DeviceCode):
         return _ByHand(credential)
+    _require_private(credential.path)
     try:
         return CertificateCredential(credential.tenant, credential.client, certificate_path=str(credential.path))
     except (OSError, ValueError) as error:
@@ -123,6 +125,19 @@ def _source(credential: Credential, place: Place) -> AsyncTokenCredential:
             f"The certificate {credential.path} cannot be used to sign in to Microsoft Graph.",
             advice="It must be a PEM file with the certificate and its RSA key, readable by the gateway's user.",
         ) from error
+
+
+def _require_private(path: Path) -> None:
+    """Raises Misuse where everybody on the machine can read or change the key; what is not there is said elsewhere."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise Misuse(
+            f"The certificate {path} with its key is open to everybody here (mode {stat.S_IMODE(mode):04o}).",
+            advice=f"Consider whether somebody has copied it; then: chmod 600 {path}",
+        )
 
 
 class _Fixed:
