@@ -414,3 +414,21 @@ def test_cases_have_room_for_so_many_and_no_more() -> None:
     sent = [cases.next() for _ in range(WINDOW + 1)]
     assert sent[-1] is None
     assert not cases.answer("ff" * 8, Verdict.KNOWN)
+
+
+def test_what_will_not_move_keeps_nothing_else_waiting(guard: Watch, coast: Coast) -> None:
+    guard.adopt()
+    guard.look()
+    for number in range(MOVES_A_ROUND + 2):
+        coast.device.put(f"{RELEASE}/locked-{number:03}.txt", b"locked")
+    coast.world.fault("status", method="PATCH", status=423, code="resourceLocked", times=MOVES_A_ROUND + 2)
+    assert guard.look(), "two were not tried yet"
+    assert not guard.look()
+    coast.device.put(f"{RELEASE}/planted.txt", b"planted")
+    coast.world.fault("status", method="PATCH", status=423, code="resourceLocked", after=1, times=MOVES_A_ROUND - 1)
+    assert not guard.look(), "the others are tried again at the next look, not at once"
+    assert "planted.txt" not in coast.drive.names(RELEASE)
+    coast.world.no_faults()
+    guard.look()
+    guard.look()
+    assert coast.drive.names(RELEASE) == []

@@ -76,22 +76,29 @@ class DrivePatrol:
             return False
         self._take_up()
         self._view.refresh()
-        moves = 0
+        foreign: list[DriveItem] = []
         ours: dict[str, str] = {}
         for item in self._view:
             standing = self._standing(item)
             if standing is Standing.FOREIGN:
-                moves += 1
-                if moves > MOVES_A_ROUND:
-                    return True
-                self._take(item)
+                foreign.append(item)
             elif standing is Standing.REWRITTEN:
                 self._tell_rewritten(item)
             if standing in {Standing.OURS, Standing.REWRITTEN} and item.name is not None:
                 ours[item.name] = item.id
+        # What will not move keeps nothing else waiting, and is tried again in turn.
+        turns = {key: turn for turn, key in enumerate(self._stuck, start=1)}
+        foreign.sort(key=lambda item: turns.get((item.id, item.etag), 0))
+        for item in foreign[:MOVES_A_ROUND]:
+            self._take(item)
+        if not all(map(self._is_stuck, foreign[MOVES_A_ROUND:])):
+            return True
         self.ours = ours
         self._miss()
         return False
+
+    def _is_stuck(self, item: DriveItem) -> bool:
+        return (item.id, item.etag) in self._stuck
 
     def _carry_out(self) -> None:
         while (answered := self._cases.first_answered()) is not None:
@@ -167,7 +174,11 @@ class DrivePatrol:
     def _tell_stuck(self, item: DriveItem) -> None:
         """Once for each version, under a number of its own: it may turn out to have been moved after all."""
         key = (item.id, item.etag)
-        if key in self._stuck or len(self._stuck) >= _REMEMBERED:
+        if key in self._stuck:
+            del self._stuck[key]
+            self._stuck[key] = None  # its turn was now
+            return
+        if len(self._stuck) >= _REMEMBERED:
             return
         name = self._aside_name(digest_of(item))
         if self._cases.add(Case(report=report_of(item, name, What.STUCK), name=name, item=item.id)):
