@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,3 +67,15 @@ def test_a_guard_s_key_among_the_gateway_s_is_said_with_what_to_do(site: Shore) 
     assert ("unavailable", said) in checks(place, "kernel valve")
     answer = place.command("doctor")
     assert "of which the gateway reads nothing" in " ".join(answer.out.split())
+
+
+def test_a_service_that_cannot_be_reached_is_waited_for_once(site: Shore) -> None:
+    place = site.place
+    staged(site).configure()
+    site.configure(tenant=False)
+    site.emulator.kill()
+    began = time.monotonic()
+    found = checks(place, "onedrive")
+    assert time.monotonic() - began < 40, "one patience of 15 s, and not ten"
+    assert [status for status, _ in found] == ["unavailable"], found
+    site.emulator.start()

@@ -13,7 +13,7 @@ from transfer.checkup.check import Check, Standing, fault
 from transfer.checkup.drive_sessions import build_prober
 from transfer.device_settings import GuardDriveSettings, ReleaseDriveSettings
 from transfer.errors import TransferError
-from transfer.graph.faults import Denied, NotThere
+from transfer.graph.faults import Denied, NotThere, Unreached
 from transfer.graph.prober import facts_about, may_see, may_write
 from transfer.graph.records import ItemKind
 from transfer.graph.session import UploadingSession
@@ -54,10 +54,15 @@ def shore_of(settings: Settings, clock: Clock) -> Shore | None:
 
 
 def check_each(shore: Shore, *tries: Tries) -> Iterator[Check]:
-    """One after the other; what one cannot find out does not keep the others from being made."""
+    """One after the other; what one cannot find out does not keep the others from being made.
+
+    Raises Unreached where there is nobody to ask: the others would have to wait for the same.
+    """
     for one in tries:
         try:
             yield from one(shore)
+        except Unreached:
+            raise
         except TransferError as error:
             yield fault(NAME, error)
 
