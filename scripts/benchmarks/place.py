@@ -77,8 +77,9 @@ class Place:
         return time.perf_counter()
 
     def move_in(self, path: Path) -> float:
-        """Renames a file into the staging folder, whole, as what keeps folders in step does; the instant after."""
-        path.rename(self.staging / path.name)
+        """Renames a file into the staging folder, and opens and closes it as its writer would; the instant of that."""
+        there = path.rename(self.staging / path.name)
+        there.open("ab").close()
         return time.perf_counter()
 
     def notice(self, name: str) -> Path:
