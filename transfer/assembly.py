@@ -37,7 +37,7 @@ from transfer.store.noticeboard import Noticeboard
 from transfer.store.register import ItemRow
 from transfer.store.schema import SCHEMA_VERSION
 from transfer.upkeep import Upkeep
-from transfer.wiring import Site, build_pools, build_scanners, worker_count
+from transfer.wiring import Site, build_pools, build_scanners, line_count
 from transfer.worklist import Worklist
 
 _STANDING_SECONDS = 1.0
@@ -85,7 +85,7 @@ def build_gateway(
         ),
         post=post,
         worklist=worklist,
-        workers=worker_count(site.settings) + 1,  # while one waits for the disk, the others keep the cores busy
+        workers=line_count(site.settings),
         publish_seconds=site.settings.log.publish_seconds,
         settings_sha256=Sha256(site.settings.sha256),
         valve_complete=support.complete,

@@ -102,7 +102,7 @@ class IntakeSettings(StrictModel):
 
 
 class SandboxSettings(StrictModel):
-    """`[sandbox]`: the processes that open untrusted files. `workers` 0 means one for each processor core."""
+    """`[sandbox]`: the processes that open untrusted files. `workers`: cores that work on files; 0 means all."""
 
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     memory_mb: Annotated[int, Field(ge=256, le=65536)] = 2048

@@ -53,7 +53,7 @@ kind = {scanner}
 # min_free_bytes = "500 MB"     # below this much free space nothing is taken in
 
 [sandbox]
-# workers = 0                   # processes that open files; 0: one for each processor core
+# workers = 0                   # processor cores that work on files, one file each and one more; 0: all
 # memory_mb = 2048              # of each
 # seconds = 600                 # the longest that one step with one file may take
 # strict = false                # true: a new process for every file (slower)

@@ -273,18 +273,27 @@ def build_pools(settings: Settings, *, reading: bool = False) -> tuple[Pool, Poo
         request_seconds=sandbox.seconds,
         cpu_seconds=max(ChildLimits().cpu_seconds, 6 * sandbox.seconds),  # a film that is encoded anew uses them
     )
-    workers = worker_count(settings)
     media = Pool(
         role=Role.READING if reading else Role.MEDIA,
-        workers=workers,
+        workers=line_count(settings),
         limits=limits,
         strict=sandbox.strict,
         prefer=prefer,
     )
-    residue = Pool(role=Role.RESIDUE, workers=workers, limits=limits, strict=sandbox.strict, prefer=prefer)
+    residue = Pool(
+        role=Role.RESIDUE, workers=worker_count(settings), limits=limits, strict=sandbox.strict, prefer=prefer
+    )
     return media, residue
 
 
 def worker_count(settings: Settings) -> int:
-    """How many files are worked on at a time."""
+    """How many cores are to work on files."""
     return settings.sandbox.workers or len(os.sched_getaffinity(0))
+
+
+def line_count(settings: Settings) -> int:
+    """How many files are on the line at a time, each with a decoding child of its own from examination to rebuild.
+
+    One more than cores work: while one waits for the disk, the others keep the cores busy.
+    """
+    return worker_count(settings) + 1

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from PIL import Image
 
 from transfer.model.media import Format
@@ -30,7 +31,7 @@ _JPEG_NAMES = (
     (0xEE, b"Adobe", ""),
 )
 _ITEM = re.compile(rb"infe[\x02\x03].{3}(?:.{2}|.{4})\0\0(Exif|mime|uri )", re.DOTALL)
-_END_OF_PICTURE = re.compile(rb"\xff\xd9")  # as an expression it is found in a third of the time that bytes.find takes
+_AT_A_TIME = 128 << 10  # bytes in which the end of a picture is looked for at once
 _PRINTABLE = re.compile(r"[^ -~]+")
 
 
@@ -73,10 +74,23 @@ def _jpeg(content: bytes) -> Iterator[str]:
             break
         yield from _jpeg_segment(marker, body)
         position += 2 + size
-    # a picture's data holds no end marker, so the first one behind its start ends it
-    end = _END_OF_PICTURE.search(content, position)
-    if end is not None and end.end() < len(content):
-        yield f"trailing data of {len(content) - end.end()} bytes"
+    end = end_of_picture(content, position)
+    if 0 < end < len(content):
+        yield f"trailing data of {len(content) - end} bytes"
+
+
+def end_of_picture(jpeg: bytes, at: int) -> int:
+    """Behind the first end marker from there, 0 if there is none: a picture's data hold no such marker.
+
+    Compared many bytes at once, as both `bytes.find` and an expression stop at each of ten thousand FF.
+    """
+    values, last = np.frombuffer(jpeg, np.uint8), len(jpeg) - 1
+    for start in range(at, last, _AT_A_TIME):
+        here = values[start : min(start + _AT_A_TIME, last)]
+        ends = (here == 0xFF) & (values[start + 1 : start + 1 + len(here)] == 0xD9)
+        if ends.any():
+            return start + int(ends.argmax()) + 2
+    return 0
 
 
 def _jpeg_segment(marker: int, body: bytes) -> Iterator[str]:

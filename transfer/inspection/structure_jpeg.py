@@ -6,7 +6,7 @@ walked too, so that what stands behind them is seen; what cameras and phones wri
 
 from __future__ import annotations
 
-import re
+import numpy as np
 
 from transfer.inspection.anatomy import Anatomy
 
@@ -16,8 +16,7 @@ MOST_PICTURES = 64
 _ORDINARY_SCANS = 16
 _JFIF_BYTES, _ADOBE_BYTES = 14, 12
 
-# What ends a scan: FF with neither a stuffed 00, a fill FF nor a restart marker behind it.
-_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_AT_A_TIME = 128 << 10  # bytes of a scan that are compared at once: what that needs stays in the processor's cache
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD})  # DHT, DAC, DQT, DNL, DRI
 _COMMENT_OPENS = b"/*"  # as a segment's length: a script that begins as a picture does
@@ -81,9 +80,27 @@ def _walk(data: bytes, start: int, found: Anatomy) -> int:
             _note_segment(found, marker, data[at + 4 : end])
         at = end
         if marker == 0xDA:
-            match = _MARKER.search(data, end)
-            at = match.start() if match is not None else len(data)
+            at = end_of_scan(data, end)
     return 0
+
+
+def end_of_scan(data: bytes, at: int) -> int:
+    """Where the marker stands that ends the scan whose data begin there; the length of `data` if none does.
+
+    That is the first FF with neither a stuffed 00, a fill FF nor a restart marker behind it. Compared as a whole: an
+    expression stops at every stuffed FF, and took six times as long for a photograph.
+    """
+    values, last = np.frombuffer(data, np.uint8), len(data) - 1
+    while at < last:
+        here = values[at : min(at + _AT_A_TIME, last)]
+        behind = values[at + 1 : at + 1 + len(here)]
+        ends = (here == 0xFF) & (behind != 0)
+        if ends.any():
+            ends &= (behind != 0xFF) & ((behind & 0xF8) != 0xD0)
+            if ends.any():
+                return at + int(ends.argmax())
+        at += len(here)
+    return len(data)
 
 
 def _next_marker(data: bytes, at: int) -> int:
