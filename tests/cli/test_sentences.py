@@ -69,4 +69,4 @@ def test_what_was_erased_is_said_and_what_was_never_there_is_not() -> None:
 def test_an_exposed_folder_is_told_by_what_is_wrong_with_it() -> None:
     link = {"breach": "edit-link", "place": "item", "permission": "ab" * 32}
     told = sentence(entry("release.exposed", {"clauses": ["G5"], "breaches": [link, link], "more": 2}), {})
-    assert told == "A link lets people change a file in the release folder. There is more of the kind: 3. [G5]."
+    assert told == "A link lets people change a file in the release folder [G5]. There is more of the kind: 3."

@@ -30,7 +30,9 @@ def tidy(coast: Coast) -> Coast:
 
 
 def audit(coast: Coast, seconds: Seconds) -> DriveAudit:
-    return DriveAudit(release=coast.lister, device=DEVICE, known=(), every=100.0, monotonic=seconds)
+    return DriveAudit(
+        release=coast.lister, aside=coast.aside.id, device=DEVICE, known=(), every=100.0, monotonic=seconds
+    )
 
 
 def verdict(audit: DriveAudit) -> Audited:
@@ -120,3 +122,13 @@ def test_what_files_have_from_the_folder_is_told_of_the_folder_alone(tidy: Coast
     made.look(files)
     assert [(one.breach, one.place) for one in verdict(made).breaches] == [(Breach.EDIT_LINK, Place.FOLDER)]
     assert verdict(made).more == 0
+
+
+def test_who_sees_the_folder_aside_is_told_until_it_is_mended(tidy: Coast) -> None:
+    seen = tidy.drive.permit(tidy.aside, IPAD)
+    made = audit(tidy, Seconds())
+    made.look([])
+    assert [(one.breach, one.place) for one in verdict(made).breaches] == [(Breach.DEVICE_SEES, Place.ASIDE)]
+    tidy.drive.withdraw(seen)
+    made.look([])
+    assert verdict(made).breaches == ()

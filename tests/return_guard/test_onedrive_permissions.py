@@ -26,6 +26,7 @@ STAFF = Grantee(kind="group", id="cccc-0003", email=None)
 OWNERS = Grantee(kind="siteGroup", id="5", email=None)
 EVERYONE = Grantee(kind="siteUser", id="4", email="c:0(.s|true")
 APP = Grantee(kind="application", id="dddd-0004", email=None)
+RELEASED = (Place.FOLDER, Place.ABOVE, Place.ITEM)
 NOBODY: Mapping[str, tuple[Grantee, ...] | None] = {}
 
 
@@ -111,13 +112,13 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("place", Place)
+@pytest.mark.parametrize("place", RELEASED)
 @pytest.mark.parametrize("found", FINE.values(), ids=FINE)
 def test_what_is_as_it_must_be(found: Permission, place: Place) -> None:
     assert breaches(found, place=place) == set()
 
 
-@pytest.mark.parametrize("place", Place)
+@pytest.mark.parametrize("place", RELEASED)
 @pytest.mark.parametrize(("found", "breach"), WRONG.values(), ids=WRONG)
 def test_what_is_not_as_it_must_be(found: Permission, breach: Breach, place: Place) -> None:
     assert breach in breaches(found, place=place)
@@ -209,12 +210,13 @@ def shared(coast: Coast) -> Coast:
     coast.drive.permit(coast.drive.item(), PAT, roles=("owner",))
     coast.drive.permit(coast.drive.item(), WRITER, roles=("write",))
     coast.drive.permit(coast.drive.item(), GUARD, roles=("owner",))
-    coast.drive.permit(coast.drive.item(), site_group("Visitors"))
+    coast.drive.permit(coast.release, site_group("Visitors"))
     return coast
 
 
 def asked(coast: Coast, *items: Item, known: tuple[str, ...] = ()) -> list[tuple[Breach, Place]]:
-    found = survey(coast.lister, device=DEVICE, items=[item.id for item in items], known=known)
+    ids = [item.id for item in items]
+    found = survey(coast.lister, device=DEVICE, aside=coast.aside.id, items=ids, known=known)
     return [(one.breach, one.place) for one in found]
 
 
@@ -222,7 +224,8 @@ def test_a_folder_that_is_shared_as_it_must_be(shared: Coast) -> None:
     film = shared.writer.put(f"{RELEASE}/film.mp4", b"film")
     before = len(shared.world.asked())
     assert asked(shared, film) == []
-    assert len(shared.world.asked()) - before == 2 * 3 + 1, "two requests a folder up to the root, one a file"
+    asked_for = len(shared.world.asked()) - before
+    assert asked_for == 2 * 3 + 1 + 1, "two requests a folder up to the root, one a file, one for the folder aside"
 
 
 WAYS: dict[str, tuple[Callable[[Coast, Item], object], Breach]] = {
@@ -246,7 +249,7 @@ WAYS: dict[str, tuple[Callable[[Coast, Item], object], Breach]] = {
 }
 
 
-@pytest.mark.parametrize("place", Place)
+@pytest.mark.parametrize("place", RELEASED)
 @pytest.mark.parametrize(("do", "breach"), WAYS.values(), ids=WAYS)
 def test_whatever_is_granted_is_found_wherever_it_is(
     shared: Coast, do: Callable[[Coast, Item], object], breach: Breach, place: Place
@@ -254,6 +257,26 @@ def test_whatever_is_granted_is_found_wherever_it_is(
     film = shared.writer.put(f"{RELEASE}/film.mp4", b"film")
     do(shared, {Place.FOLDER: shared.release, Place.ABOVE: shared.drive.item(), Place.ITEM: film}[place])
     assert (breach, place) in asked(shared, film)
+
+
+SIGHTS: dict[str, tuple[Callable[[Coast, Item], object], Breach]] = {
+    "the device": (lambda coast, at: coast.drive.permit(at, IPAD), Breach.DEVICE_SEES),
+    "a link to look": (lambda coast, at: coast.drive.link(at, "view", "organization"), Breach.LINK_SEES),
+    "a group of the site": (lambda coast, at: coast.drive.permit(at, site_group("Visitors")), Breach.GROUP_UNKNOWN),
+}
+
+
+@pytest.mark.parametrize(("do", "breach"), SIGHTS.values(), ids=SIGHTS)
+def test_whoever_may_see_the_folder_aside_is_found(
+    shared: Coast, do: Callable[[Coast, Item], object], breach: Breach
+) -> None:
+    do(shared, shared.aside)
+    assert asked(shared) == [(breach, Place.ASIDE)]
+
+
+def test_a_folder_aside_that_is_gone_is_seen_by_nobody(shared: Coast) -> None:
+    shared.drive.by(PAT).remove(shared.aside)
+    assert asked(shared) == []
 
 
 def nested(coast: Coast, *members: Identity) -> Identity:
@@ -268,7 +291,11 @@ def nested(coast: Coast, *members: Identity) -> Identity:
 def test_a_group_in_a_group_is_looked_into(shared: Coast) -> None:
     shared.world.switch(list_page_size=1)
     nested(shared, person("Quinn"), guest("Robin"), IPAD)
-    assert set(asked(shared)) == {(Breach.GROUP_MORE, Place.ABOVE), (Breach.GROUP_MORE, Place.FOLDER)}
+    assert set(asked(shared)) == {
+        (Breach.GROUP_MORE, Place.ABOVE),
+        (Breach.GROUP_MORE, Place.FOLDER),
+        (Breach.GROUP_SEES, Place.ASIDE),
+    }
 
 
 def test_a_group_without_the_device_may_write(shared: Coast) -> None:
@@ -279,7 +306,7 @@ def test_a_group_without_the_device_may_write(shared: Coast) -> None:
 def test_a_group_that_the_guard_may_not_read_is_unknown_until_the_settings_vouch_for_it(shared: Coast) -> None:
     outer = nested(shared, person("Quinn"))
     shared.world.sign_in(TOKEN, GUARD, directory=False)
-    assert set(asked(shared)) == {(Breach.GROUP_UNKNOWN, Place.ABOVE), (Breach.GROUP_UNKNOWN, Place.FOLDER)}
+    assert set(asked(shared)) == {(Breach.GROUP_UNKNOWN, place) for place in (Place.ABOVE, Place.FOLDER, Place.ASIDE)}
     assert asked(shared, known=(str(outer.id),)) == []
 
 

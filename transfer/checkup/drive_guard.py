@@ -17,9 +17,8 @@ from transfer.graph.feed import Resync
 from transfer.graph.lister import Lister
 from transfer.graph.prober import may_write
 from transfer.graph.records import DriveItem, ItemKind
-from transfer.graph.sharing import Grantee, Permission
+from transfer.graph.sharing import Permission
 from transfer.return_guard.breaches import Breach, Place
-from transfer.return_guard.onedrive_aside import Glimpse, sights
 from transfer.return_guard.onedrive_permissions import Device, Violation
 from transfer.return_guard.onedrive_survey import survey
 
@@ -76,13 +75,14 @@ def check_who_reaches(shore: Shore) -> Iterator[Check]:
     device = Device(id=guard.device, addresses=guard.device_addresses)
     with build_onlooker(shore.tenant, guard.credential, clock=shore.clock) as session:
         release = Lister(session, drive=shore.release.drive, folder=shore.release.folder)
-        found = survey(release, device=device, items=_some_files(release), known=guard.known)
+        found = survey(release, device=device, aside=guard.aside, items=_some_files(release), known=guard.known)
         for sentence, advice in dict.fromkeys((one.sentence, _advice(release, one)) for one in _topmost(found)):
             yield wrong(sentence, advice)
-        if not found:
+        if all(one.place is Place.ASIDE for one in found):
             yield good("The device's account may read the release folder and nothing more.")
         told = all(one.breach is not Breach.DEVICE_UNSEEN for one in found)  # else not all permissions were
-        yield from _aside(shore, Lister(session, drive=shore.release.drive, folder=guard.aside), device, told=told)
+        if told and not any(one.place is Place.ASIDE for one in found):
+            yield good("Nothing says that the device's account can see the folder aside.")
 
 
 def _apart(shore: Shore, lister: Lister) -> Iterator[Check]:
@@ -131,36 +131,11 @@ def _some_files(lister: Lister) -> list[str]:
     return mine[:_FILES]
 
 
-def _aside(shore: Shore, lister: Lister, device: Device, *, told: bool) -> Iterator[Check]:
-    try:
-        permissions = lister.permissions(lister.folder)
-    except NotThere:
-        return  # said already
-    groups = {one.id for permission in permissions for one in permission.grantees if one.kind == "group" and one.id}
-    members = {group: _members(lister, group) for group in sorted(groups)}
-    found = sights(permissions, device=device, members=members, known=shore.guard.known)
-    named = {one.id: _vouchable(one) for one in permissions}
-    for sentence, advice in dict.fromkeys(
-        (one.sentence, one.advice + (named[one.permission] if one.glimpse is Glimpse.GROUP_UNKNOWN else ""))
-        for one in found
-    ):
-        yield wrong(sentence, advice)
-    if told and not found:
-        yield good("Nothing says that the device's account can see the folder aside.")
-
-
-def _members(lister: Lister, group: str) -> tuple[Grantee, ...] | None:
-    try:
-        return lister.members(group)
-    except (NotThere, Denied):
-        return None
-
-
 def _topmost(found: Iterable[Violation]) -> list[Violation]:
     """Each once, where it has to be mended: what is granted above is told again of everything below."""
-    kept: dict[tuple[Breach, str | None], Violation] = {}
-    for one in found:  # the files come last, the folders from below upwards
-        key = (one.breach, one.permission)
+    kept: dict[tuple[Breach, str | None, bool], Violation] = {}
+    for one in found:  # the release folder and those above it come first, from below upwards
+        key = (one.breach, one.permission, one.place is Place.ASIDE)
         if key not in kept or one.place is Place.ABOVE:
             kept[key] = one
     return list(kept.values())

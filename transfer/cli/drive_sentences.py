@@ -25,7 +25,7 @@ def exposed(told: Telling) -> str:
     first = sentence_of(Breach(breaches[0]["breach"]), Place[str(breaches[0]["place"]).upper()])
     others = len(breaches) - 1 + int(told.facts.get("more", 0))
     more = f" There is more of the kind: {others}." if others else ""
-    return f"{first}{more} {clauses(told.facts)}."
+    return f"{first.removesuffix('.')} {clauses(told.facts)}".rstrip() + f".{more}"
 
 
 def _reported(told: Telling) -> str:

@@ -1,4 +1,4 @@
-"""What can be wrong with who may reach a release folder in OneDrive, in words. Pure.
+"""What can be wrong with who may reach a release folder in OneDrive and the folder aside, in words. Pure.
 
 What enters: a breach and where it is. What leaves: a sentence and what mends it, without names, addresses or ids: both
 the guard, who finds it, and the gateway, which tells of it, have only these words.
@@ -15,10 +15,11 @@ class Place(StrEnum):
     FOLDER = "the release folder"
     ABOVE = "a folder above the release folder"
     ITEM = "a file in the release folder"
+    ASIDE = "the folder aside"
 
 
 class Breach(StrEnum):
-    """What is wrong."""
+    """What is wrong. To read the release folder is no harm; what is named with «sees» is wrong for the folder aside."""
 
     DEVICE_UNSEEN = "device-unseen"
     DEVICE_MORE = "device-more"
@@ -29,6 +30,9 @@ class Breach(StrEnum):
     LINK_UNKNOWN = "link-unknown"
     ROLE_UNKNOWN = "role-unknown"
     NOBODY_NAMED = "nobody-named"
+    DEVICE_SEES = "device-sees"
+    GROUP_SEES = "group-sees"
+    LINK_SEES = "link-sees"
 
 
 _SAYS = {
@@ -41,7 +45,11 @@ _SAYS = {
     Breach.LINK_UNKNOWN: "There is a link of an unknown kind to {place}.",
     Breach.ROLE_UNKNOWN: "A permission on {place} has no role, or one that cannot be judged.",
     Breach.NOBODY_NAMED: "A permission on {place} does not say whose it is.",
+    Breach.DEVICE_SEES: "The device's account has a right on {place}.",
+    Breach.GROUP_SEES: "A group that the device's account is in has a right on {place}.",
+    Breach.LINK_SEES: "There is a link to {place}.",
 }
+_APART = "Let it inherit nothing that the device has, or name another folder as `aside`."
 _ADVICE = {
     Breach.DEVICE_UNSEEN: "Share it with the device's account to read; and give the guard's identity full control of "
     "this site, without which it is not told who may what.",
@@ -54,6 +62,9 @@ _ADVICE = {
     Breach.LINK_UNKNOWN: "Remove the link.",
     Breach.ROLE_UNKNOWN: "Replace the site's own permission level by «read», or remove the permission.",
     Breach.NOBODY_NAMED: "Remove the permission.",
+    Breach.DEVICE_SEES: f"Share the release folder with that account, and not the library or the site. {_APART}",
+    Breach.GROUP_SEES: f"Take the account out of that group, or the group's right away. {_APART}",
+    Breach.LINK_SEES: "Remove the link.",
 }
 
 

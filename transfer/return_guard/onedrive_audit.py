@@ -1,4 +1,4 @@
-"""Who may reach the release folder in OneDrive, looked at on a schedule, and the verdict as the gateway is told it.
+"""Who may reach the two folders in OneDrive, looked at on a schedule, and the verdict as the gateway is told it.
 
 What enters: the service's permissions, ids of files of ours. What leaves: the last verdict with its age; none while the
 service could not be asked. A request for permissions is dear, so a few files are looked at each time, in turn; what is
@@ -39,12 +39,14 @@ class DriveAudit:
         self,
         *,
         release: Lister,
+        aside: str,
         device: Device,
         known: Iterable[str],
         every: float,
         monotonic: Callable[[], float],
     ) -> None:
         self._release = release
+        self._aside = aside
         self._device = device
         self._known = tuple(known)
         self._every = every
@@ -73,7 +75,7 @@ class DriveAudit:
         began = self._monotonic()
         looked_at = self._some(files)
         try:
-            found = survey(self._release, device=self._device, items=looked_at, known=self._known)
+            found = survey(self._release, device=self._device, aside=self._aside, items=looked_at, known=self._known)
         except GraphFault as fault:
             self._next = self._monotonic() + min(_AGAIN_SECONDS, self._every)
             if fault.sentence != self._failing:

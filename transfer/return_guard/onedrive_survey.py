@@ -1,4 +1,4 @@
-"""Who may reach the release folder in OneDrive, asked of the service: the folder, all above it, and files in it.
+"""Who may reach the release folder in OneDrive, all above it, files in it and the folder aside, asked of the service.
 
 What enters: ids. What leaves: the permissions on each with the members of every group they name, and the verdict on
 them. A request for permissions costs five units where others cost one or two, so files are looked at a few at a time.
@@ -13,21 +13,27 @@ from transfer.graph.lister import Lister
 from transfer.graph.records import ItemKind
 from transfer.graph.sharing import Grantee
 from transfer.return_guard.breaches import Place
+from transfer.return_guard.onedrive_aside import audit_aside
 from transfer.return_guard.onedrive_permissions import Auditor, Device, Seen, Violation, groups_in
 
 _DEEPEST = 64  # folders above each other
 
 
 def survey(
-    lister: Lister, *, device: Device, items: Sequence[str] = (), known: Iterable[str] = ()
+    lister: Lister, *, device: Device, aside: str, items: Sequence[str] = (), known: Iterable[str] = ()
 ) -> tuple[Violation, ...]:
-    """What is wrong now. `items` are files in the folder, `known` groups that the settings vouch for.
+    """What is wrong now, the folder aside last. `aside` is its id, `items` are files in the release folder, `known`
+    groups that the settings vouch for.
 
-    Raises GraphFault where not all could be seen: there is no verdict then.
+    Raises GraphFault where not all could be seen: there is no verdict then. Nobody sees a folder aside that is gone.
     """
-    seen = [*_folders(lister), *_files(lister, items)]
-    members = {group: _members(lister, group) for group in groups_in(seen)}
-    return Auditor(device=device, members=members, known=known).audit(seen)
+    seen = [*_folders(lister), *_files(lister, items, Place.ITEM)]
+    apart = _files(lister, (aside,), Place.ASIDE)
+    members = {group: _members(lister, group) for group in groups_in((*seen, *apart))}
+    found = Auditor(device=device, members=members, known=known).audit(seen)
+    for one in apart:
+        found += audit_aside(one, device=device, members=members, known=known)
+    return found
 
 
 def _folders(lister: Lister) -> list[Seen]:
@@ -48,12 +54,12 @@ def _folders(lister: Lister) -> list[Seen]:
     raise GraphFault("OneDrive does not say what lies above the release folder.", code="no-root")
 
 
-def _files(lister: Lister, items: Sequence[str]) -> list[Seen]:
+def _files(lister: Lister, items: Sequence[str], place: Place) -> list[Seen]:
     found = []
     for item in items:
         try:
-            found.append(Seen(place=Place.ITEM, item=item, permissions=lister.permissions(item)))
-        except NotThere:  # taken back meanwhile
+            found.append(Seen(place=place, item=item, permissions=lister.permissions(item)))
+        except NotThere:  # taken back meanwhile, or taken away
             continue
     return found
 

@@ -58,6 +58,7 @@ def run_drive_guard(
     evidence = DriveEvidence(perimeter=perimeter, cases=cases, clock=clock, monotonic=monotonic)
     audit = DriveAudit(
         release=watched.release,
+        aside=watched.aside.folder,
         device=watched.device,
         known=watched.known,
         every=watched.audit_seconds,
