@@ -10,6 +10,7 @@ import pytest
 
 from tests import samples
 from tests.graph.emulator.identities import person
+from tests.policy.files import WHOLE
 from tests.system.drives import Tenant
 from tests.system.place import Place, end_family, running, wait_for
 from tests.system.release_drive import ASIDE, IPAD, MANIFEST, RELEASE, Shore, shore, staged
@@ -167,6 +168,23 @@ def test_an_edit_link_stops_releasing_until_it_is_gone(site: Shore) -> None:
     assert exposed["facts"]["clauses"] == ["G5"]
     assert {one["breach"] for one in exposed["facts"]["breaches"]} == {"edit-link"}
     assert len(place.entries("release.enclosed")) == 2
+    place.verify()
+
+
+def test_where_the_policy_says_so_an_edit_link_is_recorded_and_releasing_goes_on(site: Shore) -> None:
+    place = site.place
+    tolerant = WHOLE.replace("stop_when_exposed = true", "stop_when_exposed = false")  # no overlay may say that
+    tolerant = tolerant.replace('scan = "required"', 'scan = "when-available"')
+    place.workspace.policy_file.write_text(tolerant)
+    site.configure()
+    site.drive.link(site.release, "edit", "organization")
+    place.drop("photo.jpg", samples.jpeg(640, 480))
+    with running(place):
+        wait_for(lambda: place.entries("release.exposed"), 40, "the audit that finds it")
+        released(site, "photo.jpg")
+        site.check()
+        told = " ".join(place.must("audit", "show", "--event", "release.exposed").out.split())
+        assert "A link lets people change the release folder [G5]." in told
     place.verify()
 
 
