@@ -17,6 +17,7 @@ from tests.release.rig import Side, item_id
 from tests.release.test_onedrive import Stopped, placed
 from tests.store.pieces import HAPPENED
 from transfer.errors import Unavailable
+from transfer.graph.writer import CHUNK
 from transfer.model.ends import Expectation
 from transfer.model.identifiers import Sha256
 from transfer.model.names import SafeName
@@ -111,6 +112,17 @@ def test_a_release_is_verified_at_once_and_looked_at_twice_by_its_facts_alone(li
     assert line.shore.requests() == ["GET graph"] * 2
     assert line.events(1) == ["release.verified", "file.released"]
     assert line.echo(1) is Echo.VERIFIED
+
+
+@pytest.mark.parametrize("size", [1, CHUNK, CHUNK + 1, 2 * CHUNK + 1])
+def test_requests_for_one_release_and_its_two_later_looks_are_bounded(line: Line, size: int) -> None:
+    line.shore.world.forget_requests()
+    line.send(1, bytes(size))
+    for wait in (MINUTE, HOUR):
+        line.clock.by += wait
+        line.recheck().round()
+    chunks = -(-size // CHUNK)
+    assert len(line.shore.requests()) == 4 + chunks, "as docs/onedrive.md says: five, and one for each further chunk"
 
 
 def test_a_release_gets_a_name_that_the_service_takes(line: Line) -> None:
