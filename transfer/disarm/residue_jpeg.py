@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from transfer.disarm.residue_icc import read_profile
 from transfer.disarm.residue_view import Broken, Report, View
 
 _PROFILE = b"ICC_PROFILE\0\1\1"
-_STEP = 1 << 17
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # what ends entropy-coded data: neither stuffing nor a restart
 _JFIF = re.compile(rb"JFIF\0\x01[\x00-\x02][\x00-\x02]....\0\0", re.DOTALL)
 _ADOBE = re.compile(rb"Adobe\0[\x64\x65]\0\0\0\0[\x00-\x02]", re.DOTALL)
 
@@ -42,27 +40,12 @@ def read_jpeg(view: View, report: Report) -> None:
         seen.add(marker)
         at += 2 + size
         if marker == 0xDA:
-            at = behind_scan(content, at)
+            end = _MARKER.search(content, at)
+            if end is None:
+                raise Broken("picture data", "it has no end", at)
+            at = end.start()
     report.unless(0xDA in seen, "end", "there is no picture in it", at)
     report.unless(at + 2 == len(content), "end", f"{len(content) - at - 2} bytes behind the end", at + 2)
-
-
-def behind_scan(content: bytes, at: int) -> int:
-    """Where entropy-coded data end: at an FF with neither a stuffed zero nor a restart marker behind it. Raises Broken.
-
-    `_STEP` bytes are compared at once. An expression, which stops at each of the FFs, was two thirds of the proof.
-    """
-    octets, start = np.frombuffer(content, np.uint8), at
-    while at + 1 < len(content):
-        pairs = min(_STEP, len(content) - 1 - at)
-        first, second = octets[at : at + pairs], octets[at + 1 : at + 1 + pairs]
-        marked = np.logical_and(first == 0xFF, second)
-        if marked.any():
-            found = np.flatnonzero(marked & ((second < 0xD0) | (second > 0xD7)))
-            if found.size:
-                return at + int(found[0])
-        at += pairs
-    raise Broken("picture data", "it has no end", start)
 
 
 def _judge(marker: int, body: bytes, seen: set[int], report: Report, at: int) -> None:
