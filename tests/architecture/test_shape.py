@@ -36,6 +36,8 @@ DOORS = {
     "numpy": (
         "transfer.inspection.fingerprint",
         "transfer.inspection.ocr",
+        "transfer.inspection.structure_jpeg",
+        "transfer.disarm.traces",
         "transfer.graph.quickxor",
         "transfer.store.fingerprint_search",
     ),
