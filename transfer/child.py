@@ -42,7 +42,7 @@ from transfer.sandbox.requests import (
     SheetRequest,
     parse_request,
 )
-from transfer.sandbox.strict import MAX_MESSAGE
+from transfer.sandbox.strict import MAX_MESSAGE, Malformed
 from transfer.sandbox.zygote import Work, serve
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Hands:
                 self.kept.forget()
                 return None
             case _:
-                raise NotImplementedError("a request for a child of another role")
+                raise Malformed("a request for a child of another role")
 
 
 def media_hands(*, reading: bool = False) -> Hands:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.return_guard.onedrive_rig import DEVICE, GUARD, IPAD, PAT, RELEASE, WRITER, Coast
+from transfer.return_guard import onedrive_audit
 from transfer.return_guard.breaches import Breach, Place
 from transfer.return_guard.messages import MAX_BREACHES, Audited
 from transfer.return_guard.onedrive_audit import FILES_A_ROUND, DriveAudit
+from transfer.return_guard.onedrive_permissions import Violation
 from transfer.return_guard.packets import parse_from_guard, render_message
 
 
@@ -132,3 +134,18 @@ def test_who_sees_the_folder_aside_is_told_until_it_is_mended(tidy: Coast) -> No
     tidy.drive.withdraw(seen)
     made.look([])
     assert verdict(made).breaches == ()
+
+
+def test_a_file_and_the_folder_aside_may_have_the_same_permission_and_both_are_told(
+    tidy: Coast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service can name a permission by whom it is for; what is above a file is only the release folder's side."""
+    film = tidy.writer.put(f"{RELEASE}/film.mp4", b"x").id
+    found = tuple(
+        Violation(breach=Breach.GROUP_UNKNOWN, place=place, item=item, permission="for-staff")
+        for place, item in ((Place.ITEM, film), (Place.ASIDE, tidy.aside.id))
+    )
+    monkeypatch.setattr(onedrive_audit, "survey", lambda *_, **__: found)
+    made = audit(tidy, Seconds())
+    made.look([film])
+    assert {one.place for one in verdict(made).breaches} == {Place.ITEM, Place.ASIDE}

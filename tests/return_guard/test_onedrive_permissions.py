@@ -205,7 +205,7 @@ def test_no_way_for_the_device_to_more_than_reading_passes(found: list[Permissio
 
 @pytest.fixture
 def shared(coast: Coast) -> Coast:
-    """As it must be: the device reads, Pat owns, the applications write, the visitors of the site read."""
+    """As it must be: the device reads, Pat owns, the applications write, a group of the site reads."""
     coast.drive.permit(coast.release, IPAD)
     coast.drive.permit(coast.drive.item(), PAT, roles=("owner",))
     coast.drive.permit(coast.drive.item(), WRITER, roles=("write",))
@@ -272,6 +272,11 @@ def test_whoever_may_see_the_folder_aside_is_found(
 ) -> None:
     do(shared, shared.aside)
     assert asked(shared) == [(breach, Place.ASIDE)]
+
+
+def test_visitors_of_the_whole_site_may_look_at_all_but_the_folder_aside(shared: Coast) -> None:
+    shared.drive.permit(shared.drive.item(), site_group("Visitors"))
+    assert asked(shared) == [(Breach.GROUP_UNKNOWN, Place.ASIDE)]
 
 
 def test_a_folder_aside_that_is_gone_is_seen_by_nobody(shared: Coast) -> None:

@@ -87,8 +87,8 @@ def _walk(data: bytes, start: int, found: Anatomy) -> int:
 def end_of_scan(data: bytes, at: int) -> int:
     """Where the marker stands that ends the scan whose data begin there; the length of `data` if none does.
 
-    That is the first FF with neither a stuffed 00, a fill FF nor a restart marker behind it. Compared as a whole: an
-    expression stops at every stuffed FF, and took six times as long for a photograph.
+    That is the first FF with neither a stuffed 00, a fill FF nor a restart marker behind it. Many bytes are
+    compared at once: an expression stops at every stuffed FF, and takes several times as long for a photograph.
     """
     values, last = np.frombuffer(data, np.uint8), len(data) - 1
     while at < last:

@@ -105,7 +105,7 @@ class DriveAudit:
         What a file has from the folder around it is told of the folder alone.
         """
         found = list(found)
-        above = {(one.breach, one.permission) for one in found if one.place is not Place.ITEM}
+        above = {(one.breach, one.permission) for one in found if one.place in {Place.FOLDER, Place.ABOVE}}
         kept = set(files) - set(looked_at)
         self._wrong = {item: wrong for item, wrong in self._wrong.items() if item in kept}
         for one in found:

@@ -27,8 +27,8 @@ def survey(
 
     Raises GraphFault where not all could be seen: there is no verdict then. Nobody sees a folder aside that is gone.
     """
-    seen = [*_folders(lister), *_files(lister, items, Place.ITEM)]
-    apart = _files(lister, (aside,), Place.ASIDE)
+    seen = [*_folders(lister), *_items(lister, items, Place.ITEM)]
+    apart = _items(lister, (aside,), Place.ASIDE)
     members = {group: _members(lister, group) for group in groups_in((*seen, *apart))}
     found = Auditor(device=device, members=members, known=known).audit(seen)
     for one in apart:
@@ -54,7 +54,7 @@ def _folders(lister: Lister) -> list[Seen]:
     raise GraphFault("OneDrive does not say what lies above the release folder.", code="no-root")
 
 
-def _files(lister: Lister, items: Sequence[str], place: Place) -> list[Seen]:
+def _items(lister: Lister, items: Sequence[str], place: Place) -> list[Seen]:
     found = []
     for item in items:
         try:
