@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from transfer.audit.merkle import Frontier, leaf_hash
 from transfer.audit.notes import Ed25519Signer
 from transfer.audit.publish import Publisher
 from transfer.audit.tiles import BUNDLE, WIDTH, Tile, parse_bundle, render_bundle, tile_widths
+from transfer.model.clock import parse_time, render_time
 from transfer.model.identifiers import ItemId, PersonId
 from transfer.store.database import Database
 from transfer.wiring import LOG_KEY, ROOT_FILE, Site, SystemClock
@@ -131,10 +132,10 @@ class Scene:
         return folder
 
     def fork(self) -> Path:
-        """Another log of the same origin under the same key, elsewhere: every time in it is a little earlier."""
+        """Another log of the same origin under the same key, elsewhere: every time in it is a millisecond earlier."""
         bodies = copy.deepcopy(self.bodies)
         for body in bodies:
-            body["at"] = body["at"][:-2] + "0Z"
+            body["at"] = render_time(parse_time(body["at"]) - timedelta(milliseconds=1))
         return self.sign_anew([render_canonical(body) for body in bodies], into=self.folder / "fork")
 
 
