@@ -12,6 +12,7 @@ import av
 import pytest
 
 from tests import samples
+from tests.disarm.film_units import SEI, passed
 from tests.disarm.tools import LIMITS, refusal, remade, residues, try_remake
 from transfer.disarm.codec_headers import neutral_header
 from transfer.disarm.remake import remake
@@ -20,18 +21,17 @@ from transfer.model.media import Format
 from transfer.model.recipe import Recipe
 
 
-def packets(content: bytes, *, kept: tuple[str, ...] = ("video", "audio")) -> list[tuple[str, int, str]]:
-    """Kind, number of packets and digest of the first stream of each kind."""
+def packets(content: bytes) -> list[tuple[str, int, str]]:
+    """Kind, number of packets and digest of the first picture and sound; without supplemental information."""
     found = []
-    for kind in kept:
+    for kind in ("video", "audio"):
         with av.open(io.BytesIO(content)) as film:
             for stream in [stream for stream in film.streams if stream.type == kind][:1]:
-                digest, count = hashlib.sha256(), 0
-                for packet in film.demux(stream):
-                    if packet.size:
-                        digest.update(bytes(packet))
-                        count += 1
-                found.append((kind, count, digest.hexdigest()))
+                if stream.codec_context.name in SEI:
+                    each = [b"".join(units) for units in passed(content, SEI[stream.codec_context.name])]
+                else:
+                    each = [bytes(packet) for packet in film.demux(stream) if packet.size]
+                found.append((kind, len(each), hashlib.sha256(b"".join(each)).hexdigest()))
     return found
 
 

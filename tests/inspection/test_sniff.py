@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests import samples
 from tests.inspection.probing import refused, understood
+from transfer.inspection.brands import film_type
 from transfer.inspection.noticed import Unfit, noticed, printable
 from transfer.inspection.sniff import Sniffer, agreed_format, format_of_suffix, libmagic_version
 from transfer.model.findings import Code
@@ -96,3 +99,41 @@ def test_details_are_short_printable_ascii() -> None:
     assert printable("gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n\x1b[31m\n") == "gr?n?[31m?"
     finding = noticed(Code.METADATA, kinds="x" * 500, count=3)
     assert finding.detail == {"kinds": "x" * 80, "count": 3}
+
+
+def branded(mp4: bytes, brands: bytes) -> bytes:
+    """The film as a camera writes it: its maker's brand first. The list grows into padding, so that nothing moves."""
+    old = int.from_bytes(mp4[:4], "big")
+    assert mp4[4:8] == b"ftyp"
+    assert mp4[old + 4 : old + 8] == b"free" or len(brands) + 12 <= old
+    new = (len(brands) + 12).to_bytes(4, "big") + b"ftyp" + brands[:4] + bytes(4) + brands[4:]
+    rest = old - len(new)
+    assert rest == 0 or rest >= 8
+    return new + (rest.to_bytes(4, "big") + b"free" + bytes(rest - 8) if rest else b"") + mp4[old:]
+
+
+@pytest.mark.parametrize("brands", [b"XAVCmp42", b"CAEPisom", b"pana\0\0\0\0isom", b"OLYMmp42", b"hvc1iso5"])
+def test_a_camera_s_own_brand_does_not_matter_where_it_names_a_standard(mp4: bytes, brands: bytes) -> None:
+    film = branded(mp4, brands)
+    assert Sniffer().media_type(film[:2048]) == "video/mp4"
+    assert understood(film, ".mp4")[0].format is Format.MP4
+    assert refused(film, ".mov") is Code.TYPE_MISMATCH
+
+
+@pytest.mark.parametrize("brands", [b"XAVC", b"XAVCXAVC", b"CRAWcrx "])
+def test_a_brand_that_names_no_standard_stays_unknown(mp4: bytes, brands: bytes) -> None:
+    assert refused(branded(mp4, brands), ".mp4") in {Code.TYPE_UNKNOWN, Code.TYPE_MISMATCH}
+
+
+@pytest.mark.parametrize("kind", [b"wide", b"free", b"skip"])
+def test_a_quicktime_film_without_brands_is_one(kind: bytes) -> None:
+    mov = samples.mov()
+    size = int.from_bytes(mov[:4], "big")
+    old = size.to_bytes(4, "big") + kind + bytes(size - 8) + mov[size:]
+    assert understood(old, ".mov")[0].format is Format.MOV
+    assert refused(old, ".jpg") is Code.TYPE_MISMATCH
+
+
+@given(head=st.one_of(st.binary(max_size=80), st.binary(max_size=60).map(lambda rest: b"\0\0\0\x20ftyp" + rest)))
+def test_brands_of_any_bytes(head: bytes) -> None:
+    assert film_type(head) in {"", "video/mp4", "video/quicktime"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -75,6 +76,13 @@ def whole_packets(packets: Iterator[Any]) -> Iterator[Any]:
             raise Refusal("The film is cut off or damaged.", code=Code.REBUILD_FAILED)
         if packet.dts is not None or packet.size:
             yield packet
+
+
+def damaged_at(seconds: Fraction, *, is_sound: bool = False) -> Refusal:
+    """For raising: what cannot be decoded, and where in the film."""
+    at = max(float(seconds), 0.0)
+    what = "sound" if is_sound else "picture"
+    return Refusal(f"its {what} cannot be decoded at {int(at) // 60}:{at % 60:04.1f}", code=Code.UNDECODABLE)
 
 
 def has_alpha(stream: Any) -> bool:

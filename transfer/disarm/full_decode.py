@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import Any
 
 import av
 import av.error
 
-from transfer.disarm.film_streams import chosen_streams, open_film, whole_packets
+from transfer.disarm.film_streams import chosen_streams, damaged_at, open_film, whole_packets
 from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.limits import MediaLimits
@@ -55,7 +55,7 @@ def frames_of(film: Any, streams: list[Any], limits: MediaLimits) -> Iterator[tu
             _check(frame, pictures, limits)
             yield number, frame
     if not pictures:
-        _damaged(0, Fraction(0))
+        raise damaged_at(Fraction(0))
 
 
 def _decoded(packet: Any, number: int, seconds: Fraction, stream: Any = None) -> list[Any]:
@@ -65,17 +65,12 @@ def _decoded(packet: Any, number: int, seconds: Fraction, stream: Any = None) ->
     except MemoryError:
         raise
     except av.error.FFmpegError:
-        _damaged(number, seconds)
+        raise damaged_at(seconds, is_sound=number > 0) from None
     for frame in frames:
         if frame.is_corrupt:
-            _damaged(number, Fraction(frame.pts * frame.time_base) if frame.pts is not None else seconds)
+            at = Fraction(frame.pts * frame.time_base) if frame.pts is not None else seconds
+            raise damaged_at(at, is_sound=number > 0)
     return frames
-
-
-def _damaged(number: int, seconds: Fraction) -> NoReturn:
-    what = "sound" if number else "picture"
-    at = max(float(seconds), 0.0)
-    raise Refusal(f"its {what} cannot be decoded at {int(at) // 60}:{at % 60:04.1f}", code=Code.UNDECODABLE)
 
 
 def _check(frame: Any, pictures: int, limits: MediaLimits) -> None:

@@ -38,7 +38,20 @@ def read_entries(view: View, box: Box, report: Report, track: Track) -> None:
         known = entry.kind in _SOUNDS and _sound_fields(start)
         track.shape = "{} channels, {} Hz".format(*struct.unpack_from(">H6xH", start, 16))
     report.unless(known, entry.where, "it is no known codec, or holds a name", entry.start)
-    walk(view, entry.content + fixed, entry.end, report, _CHECKS, several=frozenset())
+
+    def header(view: View, box: Box, report: Report) -> None:
+        _CHECKS[box.kind](view, box, report)
+        place = 4 if box.kind == b"avcC" else 21
+        track.length_bytes = (view.take(box.content + place, 1, box.where)[0] & 3) + 1
+
+    walk(
+        view,
+        entry.content + fixed,
+        entry.end,
+        report,
+        _CHECKS | {b"avcC": header, b"hvcC": header},
+        several=frozenset(),
+    )
 
 
 def _picture_fields(body: bytes) -> bool:

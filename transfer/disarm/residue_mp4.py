@@ -3,8 +3,7 @@
 What enters: a rebuilt MP4. What leaves: notes in the report.
 Allowed: ftyp, moov, free filled with zeros, one mdat of which every byte belongs to a sample (`residue_samples`); one
 video track and at most one audio track; no dates, the language `und`, the two handler names below, no compressor's
-name; no udta, meta, uuid, chapters or further tracks. Media data is read only of films whose packets are our own too
-(`residue_units`).
+name; no udta, meta, uuid, chapters or further tracks; no unit in a packet that is no picture (`residue_units`).
 Source: ISO/IEC 14496-12; 14496-14 (esds) and 14496-15 (avcC, hvcC).
 """
 
@@ -53,8 +52,7 @@ def read_mp4(view: View, report: Report) -> None:
     if b"mdat" in met:
         media = met[b"mdat"][0]
         check_coverage(view, tracks, media.content, media.end, report)
-        if report.encoded:
-            check_packets(view, tracks, report)
+        check_packets(view, tracks, report)
 
 
 def _movie(view: View, box: Box, report: Report, tracks: list[Track]) -> None:

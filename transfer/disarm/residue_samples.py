@@ -23,6 +23,7 @@ class Track:
     handler: bytes = b""
     tables: dict[bytes, Box] = field(default_factory=dict)
     entry: bytes = b""  # the codec, by the kind of its sample entry
+    length_bytes: int = 4  # in front of each unit of an H.264 or H.265 packet
     shape: str = ""  # the size of a picture, the channels and rate of sound
     turn: str = ""
     milliseconds: int = 0

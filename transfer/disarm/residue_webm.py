@@ -3,14 +3,17 @@
 What enters: a rebuilt WebM. What leaves: notes in the report.
 Allowed: the elements in the tables below, each only under its parent; void filled with zeros; the writer's name `Lavf`
 and nothing more; track numbers as track identifiers; the language `und`; a Vorbis header without comments. No tags,
-attachments, chapters, titles, dates or names. Frames are skipped, never read. Source: RFC 8794, RFC 9559.
+attachments, chapters, titles, dates or names. Frames are skipped, but for AV1 (`residue_obus`).
+Source: RFC 8794, RFC 9559.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from transfer.disarm.residue_obus import check_obus
 from transfer.disarm.residue_view import Broken, Report, View
 
 _Check = Callable[[bytes], bool] | None  # None: a frame, which is not read
@@ -118,6 +121,7 @@ _NAMES = {
     0x1C53BB6B: "Cues",
     _VOID: "Void",
 }
+_BLOCKS = {0xA3, 0xA1}
 _REPEATED = {0x1F43B675, 0xAE, 0xA3, 0xA0, 0xBB, 0xB7, 0xFB, 0x4DBB, 0xA6, _VOID}
 
 
@@ -126,42 +130,70 @@ def read_webm(view: View, report: Report) -> None:
     top = [identifier for identifier, _, _, _ in _elements(view, 0, view.size)]
     if top != [0x1A45DFA3, 0x18538067]:
         raise Broken("file", "it is not one header and one segment", 0)
+    walk = _Walk(view, report)
     for identifier, _, content, end in _elements(view, 0, view.size):
-        _read(view, report, identifier, content, end)
+        walk.read(identifier, content, end)
 
 
-def _read(view: View, report: Report, parent: int, start: int, end: int) -> dict[int, bytes]:
-    """Checks what an element holds, and says it; the tables have no cycle, so the depth is bounded."""
-    leaves, holders = _HOLDERS[parent]
-    seen: dict[int, bytes] = {}
-    for identifier, at, content, stop in _elements(view, start, end):
+@dataclass(slots=True)
+class _Walk:
+    view: View
+    report: Report
+    has_units: dict[int, bool] = field(default_factory=dict)  # by a track's number, whether it is AV1
+
+    def read(self, parent: int, start: int, end: int) -> dict[int, bytes]:
+        """Checks what an element holds, and says it; the tables have no cycle, so the depth is bounded."""
+        report = self.report
+        leaves, holders = _HOLDERS[parent]
+        seen: dict[int, bytes] = {}
+        for identifier, at, content, stop in _elements(self.view, start, end):
+            where = f"element {identifier:x}"
+            if identifier in _NAMES:
+                report.saw("elements", _NAMES[identifier])
+            if identifier == _VOID:
+                zeros = self.view.only_zeros(content, stop - content, where)
+                report.unless(zeros, where, "its padding is not zero", at)
+            elif identifier in holders or identifier in leaves:
+                report.unless(identifier in _REPEATED or identifier not in seen, where, "it stands there twice", at)
+                seen[identifier] = b""
+                if identifier in leaves:
+                    seen[identifier] = self._leaf(identifier, leaves[identifier], at, content, stop)
+                else:
+                    inner = self.read(identifier, content, stop)
+                    seen |= inner if parent == 0xAE else {}
+            else:
+                report.note(where, "this element is not allowed here", at)
+        if parent == 0xAE:
+            self._end_of_track(seen, start)
+        if parent == 0x1549A966:
+            report.tell(f"length: {_seconds(seen):.3f} s")
+        return seen
+
+    def _leaf(self, identifier: int, check: _Check, at: int, content: int, stop: int) -> bytes:
+        """What it holds; nothing of a frame."""
         where = f"element {identifier:x}"
-        if identifier in _NAMES:
-            report.saw("elements", _NAMES[identifier])
-        if identifier == _VOID:
-            report.unless(view.only_zeros(content, stop - content, where), where, "its padding is not zero", at)
-        elif identifier in holders:
-            report.unless(identifier in _REPEATED or identifier not in seen, where, "it stands there twice", at)
-            seen[identifier] = b""
-            inner = _read(view, report, identifier, content, stop)
-            if parent == 0xAE:
-                seen |= inner
-        elif identifier in leaves:
-            report.unless(identifier in _REPEATED or identifier not in seen, where, "it stands there twice", at)
-            check = leaves[identifier]
-            body = b"" if check is None else view.take(content, min(stop - content, _LONGEST), where)
-            seen[identifier] = body
-            if check is not None and not check(body):
-                report.note(where, "it holds more or other than it must", at)
-        else:
-            report.note(where, "this element is not allowed here", at)
-    if parent == 0xAE:
+        if check is None:
+            if identifier in _BLOCKS:
+                self._block(content, stop)
+            return b""
+        body = self.view.take(content, min(stop - content, _LONGEST), where)
+        if not check(body):
+            self.report.note(where, "it holds more or other than it must", at)
+        return body
+
+    def _end_of_track(self, seen: Mapping[int, bytes], start: int) -> None:
         same = seen.get(0xD7, b"").lstrip(b"\0") == seen.get(0x73C5, b"").lstrip(b"\0") != b""
-        report.unless(same, "element 73c5", "the track's identifier is not its number", start)
-        report.tell(_track(seen))
-    if parent == 0x1549A966:
-        report.tell(f"length: {_seconds(seen):.3f} s")
-    return seen
+        self.report.unless(same, "element 73c5", "the track's identifier is not its number", start)
+        self.report.tell(_track(seen))
+        self.has_units[int.from_bytes(seen.get(0xD7, b""), "big")] = seen.get(0x86) == b"V_AV1"
+
+    def _block(self, content: int, stop: int) -> None:
+        """A track's number in one byte, a time in two, flags without lacing, then one packet."""
+        head = self.view.take(content, 4, "frame")
+        if head[0] < 0x81 or head[0] & 0x7F not in self.has_units or head[3] & 0x06:
+            self.report.note("frame", "it is of no track, or several in one", content)
+        elif self.has_units[head[0] & 0x7F]:
+            check_obus(self.view, content + 4, stop - content - 4, self.report)
 
 
 def _track(seen: Mapping[int, bytes]) -> str:

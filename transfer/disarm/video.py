@@ -1,15 +1,15 @@
-"""Films made anew: the packets of one video and one audio stream in a new container, and nothing else.
+"""Films made anew: the pictures and sounds of one video and one audio stream in a new container, and nothing else.
 
 What enters: an MP4, QuickTime or WebM film on a descriptor. What leaves: an MP4 (from MP4 and QuickTime) or a WebM on
 the other descriptor, with the same packets, times, edit list and rotation; no tags, no dates, neutral names.
-Nothing is decoded unless the policy wants all of it decoded (`full_decode`). Every packet is counted and hashed on its
-way in; the result is then read again from its first to its last byte, and its packets, digests and times must be the
-same. Memory is constant in the file's size.
+Nothing is decoded unless the policy wants all of it decoded (`full_decode`). Of a packet stays what makes the picture,
+bit for bit (`picture_units`); sound stays as it is. Every packet is counted and hashed as it goes out; the result is
+then read again from its first to its last byte, and its packets, digests and times must be the same. Memory is constant
+in the file's size.
 
-What stays is what lies inside the packets themselves (such as an encoder's own note in the first picture): a packet is
-kept bit for bit or the rebuild fails. What an edit list cuts away at the end is not taken along, and where something
-of it must stay because shown pictures are built on it, the new edit list hides it again; what it cuts away at the
-beginning stays hidden from the last key picture on.
+What an edit list cuts away at the end is not taken along, and where something of it must stay because shown pictures
+are built on it, the new edit list hides it again; what it cuts away at the beginning stays hidden from the last key
+picture on.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from transfer.disarm.film_streams import (
     BUFFER,
     WRITERS,
     chosen_streams,
+    damaged_at,
     has_alpha,
     open_film,
     removed_names,
     whole_packets,
 )
 from transfer.disarm.full_decode import decode_everything
+from transfer.disarm.picture_units import Sieve, sieve_for
 from transfer.disarm.tidy_mp4 import tidy_mp4
 from transfer.disarm.tidy_webm import tidy_webm
 from transfer.errors import Refusal
@@ -60,8 +62,8 @@ class _Tally:
     end: Fraction = Fraction(0)
     is_cut: bool = False  # whether the edit list hides something behind what it shows
 
-    def add(self, packet: Any) -> None:
-        """One more packet."""
+    def add(self, packet: Any, *, is_hidden: bool) -> None:
+        """One more packet; hidden by the edit list or not."""
         self.packets += 1
         self.content.update(packet)
         if packet.pts is None:
@@ -71,7 +73,7 @@ class _Tally:
             self.origin = at
         self.times.update(round((at - self.origin) * 1_000_000).to_bytes(8, "big", signed=True))
         self.last = max(self.last, at)
-        if packet.is_discard:
+        if is_hidden:
             return
         self.shown += 1
         self.begin = at if self.begin is None else min(self.begin, at)
@@ -96,11 +98,13 @@ def remake_video(raw: int, out: int, *, form: Format, recipe: Recipe, limits: Me
         removed = removed_names(source, streams)
         width, height = streams[0].codec_context.width, streams[0].codec_context.height
         exactly = target is Format.MP4 or all(stream.time_base == Fraction(1, 1000) for stream in streams)
-        before = _copy(source, streams, out, target)
+        sieves = [_sieve(stream) for stream in streams]
+        before = _copy(source, streams, sieves, out, target)
     if target is Format.WEBM:
         tidy_webm(out)
     elif tidy_mp4(out, [tally.length if tally.is_cut else None for tally in before]):
         width, height = height, width
+    left_out = [name for sieve in sieves if sieve is not None for name in sieve.left_out]
     after = _tally(out, target)
     _compare(before, after, exactly=exactly)
     if recipe.decode is Decode.ALL:
@@ -113,7 +117,7 @@ def remake_video(raw: int, out: int, *, form: Format, recipe: Recipe, limits: Me
         duration_ms=round(1000 * max(tally.length for tally in before)),
         packets_in=sum(tally.packets for tally in before),
         packets_out=sum(tally.packets for tally in after),
-        removed=(*removed, "what was cut off at the end") if any(tally.is_cut for tally in before) else removed,
+        removed=(*removed, *left_out, *(("what was cut off at the end",) if any(t.is_cut for t in before) else ())),
     )
 
 
@@ -129,7 +133,12 @@ def header_room(streams: list[Any]) -> int:
     return 45 * samples + 8 * extra + 16_384
 
 
-def _copy(source: Any, streams: list[Any], out: int, target: Format) -> list[_Tally]:
+def _sieve(stream: Any) -> Sieve | None:
+    codec = stream.codec_context
+    return sieve_for(codec.codec.canonical_name, codec.extradata or b"")
+
+
+def _copy(source: Any, streams: list[Any], sieves: list[Sieve | None], out: int, target: Format) -> list[_Tally]:
     """Writes the packets and says what they were, stream by stream."""
     options = {}
     if target is Format.MP4:
@@ -153,13 +162,28 @@ def _copy(source: Any, streams: list[Any], out: int, target: Format) -> list[_Ta
                 held[number].append(packet)  # taken along only if something shown follows, which may be built on it
                 continue
             for each in (*held[number], packet):
-                tallies[number].add(each)
-                each.stream = outlets[number]
-                sink.mux_one(each)
+                sifted = _sifted(each, sieves[number])
+                tallies[number].add(sifted, is_hidden=each.is_discard)
+                sifted.stream = outlets[number]
+                sink.mux_one(sifted)
             held[number].clear()
     finally:
         sink.close()
     return tallies
+
+
+def _sifted(packet: Any, sieve: Sieve | None) -> Any:
+    """The packet, or one like it that holds only what stays. Raises Refusal for a damaged one, with its time."""
+    try:
+        content = sieve.sift(memoryview(packet)) if sieve is not None else None
+    except ValueError:
+        raise damaged_at(Fraction((packet.pts or 0) * packet.time_base)) from None
+    if content is None:
+        return packet
+    sifted = av.Packet(content)
+    sifted.time_base, sifted.pts, sifted.dts = packet.time_base, packet.pts, packet.dts
+    sifted.duration, sifted.is_keyframe = packet.duration, packet.is_keyframe
+    return sifted
 
 
 def _outlet(sink: Any, stream: Any, target: Format) -> Any:
@@ -185,7 +209,7 @@ def _tally(out: int, target: Format) -> list[_Tally]:
     with open_film(out, target) as result:
         tallies = [_Tally() for _ in result.streams]
         for packet in whole_packets(result.demux()):
-            tallies[packet.stream_index].add(packet)
+            tallies[packet.stream_index].add(packet, is_hidden=packet.is_discard)
     return tallies
 
 

@@ -15,6 +15,7 @@ import pylibmagic  # noqa: F401  # must come before magic: it points libmagic at
 # isort: split
 import magic
 
+from transfer.inspection.brands import film_type
 from transfer.inspection.noticed import Unfit
 from transfer.model.findings import Code
 from transfer.model.media import Family, Format
@@ -98,11 +99,12 @@ class Sniffer:
         self._magic = magic.Magic(mime=True)
 
     def media_type(self, head: bytes) -> str:
-        """The media type libmagic gives to these first bytes; an empty string where it fails."""
+        """The media type libmagic gives to these first bytes, or a film its brands; an empty string where both fail."""
         try:
-            return str(self._magic.from_buffer(head))
+            found = str(self._magic.from_buffer(head))
         except magic.MagicException:
-            return ""
+            found = ""
+        return film_type(head) or found if found in _NO_OPINION else found
 
 
 def libmagic_version() -> str:

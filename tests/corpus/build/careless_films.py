@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests import samples
 from tests.corpus.build.films import displayed, film, small_jpeg, turned
 from tests.corpus.build.parts import box, boxes_of, element, in_segment
+from tests.disarm.film_units import with_units
 
 _XMP_ID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _C2PA_ID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
@@ -17,6 +18,16 @@ _PHONE = {
     "com.apple.quicktime.location.ISO6709": "+51.7500-001.2500/",
     "com.apple.quicktime.creationdate": "2026-01-01T09:30:00+0000",
 }
+# As dashcams, drones and encoders write into every picture of H.264: unregistered user data.
+_NOTE = b"\6\5\x27" + bytes(range(16)) + b"GPS 51.7500,-1.2500 SN7" + b"\x80"
+# As system cameras have them: their own brand in front of the standard ones, and notes in XML behind the film.
+_PLAIN_BRANDS, _CAMERA_BRANDS = b"ftypisom\0\0\2\0isom", b"ftypXAVC\1\0\x1f\xffXAVC"
+_CAMERA_NOTES = box(
+    b"meta",
+    bytes(4),
+    box(b"hdlr", bytes(8), b"nrtm", bytes(13)),
+    box(b"xml ", bytes(4), b'<NonRealTimeMeta><Device manufacturer="Sample" serialNo="1234567"/></NonRealTimeMeta>\0'),
+)
 
 
 def behind(*boxes: bytes, content: bytes | None = None) -> bytes:
@@ -67,5 +78,8 @@ FILES: dict[str, Callable[[], bytes]] = {
     "named-tracks.webm": lambda: film(form="webm", codec="libvpx-vp9", audio="", stream_tags={"title": samples.CAMERA}),
     "fragmented-tagged.mp4": lambda: film(tags=TAGS, movflags="frag_keyframe+empty_moov+default_base_moof"),
     "varying-rate-tagged.mov": lambda: film(form="mov", tags=TAGS, pauses=True, between=2),
+    "packet-notes.mp4": lambda: with_units(film(), [_NOTE]),
+    "packet-notes-hevc.mov": lambda: with_units(film(form="mov", codec="libx265"), [b"\x4e\1" + _NOTE[1:]], form="mov"),
+    "system-camera.mp4": lambda: behind(_CAMERA_NOTES, content=film().replace(_PLAIN_BRANDS, _CAMERA_BRANDS, 1)),
     "hevc-tagged.mov": lambda: film(form="mov", codec="libx265", codec_tag="hvc1", tags=_PHONE),
 }
