@@ -17,6 +17,7 @@ from tests.corpus.build.parts import PNG_START
 from tests.disarm.tools import LIMITS, try_remake
 from tests.fuzz.engine import Target
 from tests.fuzz.graph_targets import graph_targets
+from tests.fuzz.packet_targets import packet_targets
 from tests.sandbox.test_wire import ASKED
 from transfer.disarm.colour import neutral_profile
 from transfer.disarm.residue import prove
@@ -285,6 +286,7 @@ def _targets() -> Iterable[Target]:
         parse=_file(lambda path: load_settings(path.parent), "transfer.toml"),
         errors=(Misuse,),
     )
+    yield from packet_targets()
     yield from graph_targets()
     for name, form_of_log in FORMATS.items():
         yield Target(

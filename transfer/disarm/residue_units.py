@@ -61,25 +61,26 @@ def check_packets(view: View, tracks: list[Track], report: Report) -> None:
     for track in tracks:
         if report.encoded and track.entry not in _OURS:
             report.note("packet", "we encode films to other codecs than this one", 0)
-        elif track.entry in _KINDS:
-            _check_pictures(view, track, report)
-        elif track.entry == b"av01":
+        elif track.entry in _KINDS or track.entry == b"av01":
             for at, size in places(view, track):
-                check_obus(view, at, size, report)
+                check_picture(view, at, size, track, report)
         elif report.encoded:
             for at, size in itertools.islice(places(view, track), _FIRST):
                 named = any(name in view.take(at, size, "packet") for name in _NAMES)
                 report.unless(not named, "packet", "the name of an encoder", at)
 
 
-def _check_pictures(view: View, track: Track, report: Report) -> None:
+def check_picture(view: View, at: int, size: int, track: Track, report: Report) -> None:
+    """The same for one packet of H.264, H.265 or AV1."""
+    if track.entry == b"av01":
+        check_obus(view, at, size, report)
+        return
     kind_of, head_size = _KINDS[track.entry]
-    for at, size in places(view, track):
-        for unit, head, length in _units(view, at, size, track.length_bytes):
-            kind = kind_of(head, length)
-            if kind == _NOTE and not report.encoded and _is_needed(view, unit, length, head_size):
-                kind = _PICTURE
-            report.unless(kind == _PICTURE, "packet", f"a unit of kind {head[0]:02x} that is no picture", unit)
+    for unit, head, length in _units(view, at, size, track.length_bytes):
+        kind = kind_of(head, length)
+        if kind == _NOTE and not report.encoded and _is_needed(view, unit, length, head_size):
+            kind = _PICTURE
+        report.unless(kind == _PICTURE, "packet", f"a unit of kind {head[0]:02x} that is no picture", unit)
 
 
 def _units(view: View, at: int, size: int, width: int) -> Iterator[tuple[int, bytes, int]]:
