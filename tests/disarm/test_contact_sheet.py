@@ -9,15 +9,18 @@ import os
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from tests import samples
-from tests.disarm.tools import LIMITS
+from tests.corpus.build.films import displayed, film
+from tests.disarm.tools import LIMITS, remade
+from tests.model.test_turn import TURNS
 from transfer.disarm.contact_sheet import ALONE, PICTURES, draw_sheet, warm
 from transfer.disarm.residue import prove
 from transfer.model.findings import Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, RebuildFacts
+from transfer.model.recipe import Films
 
 warm()
 
@@ -68,6 +71,17 @@ def test_a_film_shows_key_frames_over_its_length() -> None:
     assert sheet is not None, findings
     assert facts is not None
     assert 1 <= facts.frames <= PICTURES
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_film_is_drawn_as_players_show_it(turn: tuple[int, int, int, int]) -> None:
+    """Also a mirrored one. What it should look like, FFmpeg's filters say: the same film, encoded anew upright."""
+    original = displayed(film(frames=5, size=(160, 96)), *turn)
+    sheets = [drawn(remade(original, Format.MP4, films=films)[0], Format.MP4)[0] for films in Films]
+    assert sheets[0] is not None
+    assert sheets[1] is not None
+    assert sheets[0].size == sheets[1].size
+    assert max(ImageStat.Stat(ImageChops.difference(*sheets)).mean) < 6
 
 
 def test_there_is_no_picture_of_a_text() -> None:

@@ -9,9 +9,17 @@ import pdqhash
 import pytest
 from PIL import Image, ImageOps
 
+from tests.corpus.build.films import displayed
+from tests.disarm.tools import LIMITS, remade
+from tests.likeness import film
+from tests.model.test_turn import TURNS
 from tests.scenes import scene
+from transfer.inspection.decode_video import decode_video
 from transfer.inspection.fingerprint import SIDE, fingerprints, recipe, small
 from transfer.model.fingerprint import LARGEST_DISTANCE, MOST_FRAMES, Fingerprint, differing_bits
+from transfer.model.media import Format
+from transfer.model.recipe import Films
+from transfer.model.search import Search
 
 
 def printed(picture: Image.Image, **turned: int) -> Fingerprint:
@@ -73,10 +81,21 @@ def test_a_picture_is_seen_upright(orientation: int, turn: Image.Transpose) -> N
     assert differing_bits(found.hash, printed(ImageOps.exif_transpose(Image.open(stored))).hash) <= 10
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270, -90])
-def test_a_film_is_seen_upright(degrees: int) -> None:
-    picture = scene(4, (540, 540))
-    assert printed(picture, rotation=degrees).hash == printed(picture.rotate(degrees)).hash
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_film_is_seen_upright(turn: tuple[int, int, int, int]) -> None:
+    """Its fingerprint is that of a film which was encoded anew as it is shown, by FFmpeg's filters."""
+    original = displayed(film([scene(4, (320, 320))] * 5, size=(320, 320)), *turn)
+    shown, _ = remade(original, Format.MP4, films=Films.ENCODE)
+    prints = [printed_film(content) for content in (original, shown)]
+    assert all(differing_bits(one.hash, other.hash) <= 16 for one, other in zip(*prints, strict=True))
+
+
+def printed_film(content: bytes) -> list[Fingerprint]:
+    found: list[Fingerprint] = []
+    search = Search(marks=(), personal=(), regions=())
+    decode_video(io.BytesIO(content), len(content), form=Format.MP4, limits=LIMITS, search=search, prints=found)
+    assert found
+    return found
 
 
 def test_copies_are_near_and_others_far() -> None:

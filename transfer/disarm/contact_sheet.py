@@ -23,12 +23,13 @@ from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont
 
 from transfer.disarm.descriptors import Inflow, OutputFault, read_whole, write_whole
-from transfer.disarm.pixels import over_white, settled_colour
+from transfer.disarm.pixels import over_white, settled_colour, upright
 from transfer.errors import Refusal
 from transfer.model.findings import Code, Finding
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Family, Format, RebuildFacts
 from transfer.model.recipe import Colour
+from transfer.model.turn import orientation
 
 PICTURES = 12
 COLUMNS = 3
@@ -130,8 +131,7 @@ def _scenes(clean: int, limits: MediaLimits) -> Iterator[Shown]:
                 continue
             seen.add(frame.pts)
             picture: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]  # PyAV says no types here
-            upright = picture.rotate(frame.rotation, expand=True)
-            yield _clock(frame.time or 0.0), _fitted(upright, TILE)
+            yield _clock(frame.time or 0.0), _fitted(upright(picture, orientation(frame.side_data)), TILE)
     if not seen:
         raise Refusal("There is no picture to decode.", code=Code.UNDECODABLE)
 

@@ -8,7 +8,6 @@ A picture is turned upright, its colour tags are kept, and its sides are made ev
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -17,10 +16,10 @@ import av
 import av.filter
 from av.bitstream import BitStreamFilterContext
 
-from transfer.disarm.turn import straight
 from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.media import Format
+from transfer.model.turn import turn_of
 
 _BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT
 _THREADS = 2
@@ -170,10 +169,7 @@ def _rate(source: Any) -> Fraction:
 
 def _turn(frame: Any) -> tuple[str, ...]:
     """The filters that turn a picture upright, by the matrix that the container has for it. Raises Refusal."""
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            return _TURNS[straight(struct.unpack("=9i", bytes(data)[:36]))]
-    return ()
+    return _TURNS[turn_of(frame.side_data)]
 
 
 def _picture_chain(first: Any, time_base: Fraction, filters: list[str]) -> Any:

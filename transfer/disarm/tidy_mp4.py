@@ -13,9 +13,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from transfer.disarm.descriptors import Inflow, Outflow
-from transfer.disarm.turn import moved, straight
 from transfer.errors import Refusal
 from transfer.model.findings import Code
+from transfer.model.turn import moved, straight
 
 _HEAD = 16  # bytes of a box header with a 64-bit size
 

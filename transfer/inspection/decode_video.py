@@ -33,6 +33,7 @@ from transfer.model.fingerprint import Fingerprint
 from transfer.model.limits import MediaLimits
 from transfer.model.media import Format, MediaFacts, StreamFacts
 from transfer.model.search import Search
+from transfer.model.turn import QUARTERS, orientation
 
 KEY_FRAMES = 5  # sampled over the length of the film, the first and the last among them
 SOUNDS = 12  # audio frames decoded at the beginning
@@ -154,7 +155,7 @@ def _decode_key_frames(
 ) -> bool:
     """Decode a few key frames over its length; whether the picture is turned by a quarter when shown."""
     picture.codec_context.skip_frame = "NONKEY"
-    turned, rotation = False, 0
+    turn = 1
     smalls: list[Image.Image] = []
     seen: set[int | None] = set()
     for number in range(KEY_FRAMES):
@@ -169,21 +170,15 @@ def _decode_key_frames(
         if frame.is_corrupt:
             raise Unfit(Code.UNDECODABLE, problem="a picture is damaged")
         seen.add(frame.pts)
-        rotation = _quarters(frame)
-        turned = rotation % 180 != 0
+        turn = orientation(frame.side_data)
         if prints is not None:
             shrunk = frame.reformat(SIDE, SIDE, "rgb24", interpolation="AREA")
             smalls.append(shrunk.to_image())  # type: ignore[no-untyped-call]  # PyAV says no types here
         if words is not None:
             words.look(frame.to_image())  # type: ignore[no-untyped-call]  # as above
     if prints is not None:
-        prints.extend(fingerprints(smalls, rotation=rotation))
-    return turned
-
-
-def _quarters(frame: av.VideoFrame) -> int:
-    """By how many degrees the picture is turned when shown; 0 where the film says nothing that makes sense of it."""
-    return frame.rotation if frame.rotation % 90 == 0 else 0
+        prints.extend(fingerprints(smalls, orientation=turn))
+    return turn in QUARTERS
 
 
 def _next_frame(container: InputContainer, picture: VideoStream) -> av.VideoFrame | None:

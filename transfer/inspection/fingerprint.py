@@ -37,7 +37,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_TURNED = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 
 
 def warm() -> None:
@@ -64,13 +63,13 @@ def small(picture: Image.Image) -> Image.Image:
     return sampled.convert("RGB").reduce(_SAMPLED[0] // SIDE)
 
 
-def fingerprints(smalls: Iterable[Image.Image], *, orientation: int = 1, rotation: int = 0) -> tuple[Fingerprint, ...]:
-    """The hashes of pictures from `small`, turned as EXIF's `orientation` or a film's `rotation` (degrees) says.
+def fingerprints(smalls: Iterable[Image.Image], *, orientation: int = 1) -> tuple[Fingerprint, ...]:
+    """The hashes of pictures from `small`, turned as EXIF's `orientation` says, or a film's matrix in its terms.
 
     What is seen twice stands there once; at most 16 are made.
     """
     found: dict[str, Fingerprint] = {}
-    turn = _UPRIGHT.get(orientation, _TURNED.get(rotation % 360))
+    turn = _UPRIGHT.get(orientation)
     for picture in list(smalls)[:MOST_FRAMES]:
         made = _fingerprint(picture if turn is None else picture.transpose(turn))
         found.setdefault(made.hash, made)

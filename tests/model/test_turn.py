@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.corpus.build.films import displayed, film
 from tests.disarm.tools import refusal, remade
-from transfer.disarm.turn import moved, straight
 from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.media import Format
 from transfer.model.recipe import Films
+from transfer.model.turn import moved, straight
 
 FILM = film(frames=5)
 ONE = 0x10000
