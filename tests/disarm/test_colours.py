@@ -7,6 +7,7 @@ import math
 import struct
 import zlib
 
+import pillow_heif
 import pytest
 from PIL import Image, ImageChops, ImageCms, ImageStat
 
@@ -215,6 +216,38 @@ def test_a_gamma_is_kept_or_applied(mode: str) -> None:
     applied, _ = remade(original, Format.PNG, colour=Colour.SRGB)
     assert b"gAMA" not in applied
     assert psnr(meant, opened(applied)) > 26
+
+
+@pytest.mark.parametrize("colour", list(Colour))
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "wide"), [(12, 13, True), (12, 2, True), (1, 13, False), (12, 16, False)]
+)
+def test_colours_said_by_code_points_are_kept_or_applied(
+    primaries: int, transfer: int, wide: bool, colour: Colour
+) -> None:
+    """A HEIC of Display P3 without a profile. What it looks like, the published formulas say, point by point."""
+    picture = samples.picture(*SIZE)
+    stored = io.BytesIO()
+    codes = {"color_primaries": primaries, "transfer_characteristics": transfer, "matrix_coefficients": 6}
+    pillow_heif.from_pillow(picture).save(stored, quality=100, chroma=444, save_nclx_profile=True, **codes)
+    made, _ = remade(stored.getvalue(), Format.HEIC, quality=100, colour=colour)
+    plain = opened(stored.getvalue()).convert("RGB")
+    wanted = plain.copy()
+    if wide:
+        wanted.putdata([p3_as_srgb(point) for point in plain.get_flattened_data()])
+        assert psnr(plain, wanted) < 35, "the two would look alike anyway"
+    assert psnr(seen(made), wanted) > 35
+    assert ("icc_profile" in opened(made).info) == (wide and colour is Colour.KEEP)
+
+
+def p3_as_srgb(point: tuple[int, int, int]) -> tuple[int, ...]:
+    """Linear light, Display P3 to sRGB (CSS Color 4, section 10), and back."""
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in (p / 255 for p in point)
+    ]
+    rows = ((1.2249402, -0.2249402, 0.0), (-0.0420570, 1.0420570, 0.0), (-0.0196376, -0.0786361, 1.0982736))
+    mixed = [min(1.0, max(0.0, sum(a * b for a, b in zip(row, linear, strict=True)))) for row in rows]
+    return tuple(round(255 * (12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055)) for v in mixed)
 
 
 def test_the_helpers_make_profiles_that_are_simple() -> None:

@@ -3,7 +3,8 @@
 What enters: an ICC profile as the sender's file had it, of any make and with anything in it (display serial numbers,
 names, dates, private tags). What leaves: a version 4.3 profile of the same matrix and curves with neutral texts, or
 None where the profile is not of that simple kind; the caller then converts the pixels to sRGB with it.
-Source: ICC.1:2010, clauses 7.2 (header), 8.3 (required tags), 10 (types).
+A picture that says by code points that its colours are those of Display P3 gets a profile that says the same.
+Source: ICC.1:2010, clauses 7.2 (header), 8.3 (required tags), 10 (types); ITU-T H.273, tables 2 and 3.
 """
 
 from __future__ import annotations
@@ -17,6 +18,25 @@ _D50 = struct.pack(">3I", 0x0000F6D6, 0x00010000, 0x0000D32D)
 _MATRIX = (b"rXYZ", b"gXYZ", b"bXYZ")
 _RGB_CURVES = (b"rTRC", b"gTRC", b"bTRC")
 _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}  # values of a parametric curve, by its function type
+
+
+# Display P3: primaries 12, here seen in the white of profiles; transfers 1, 2, 6 and 13 are shown with sRGB's curve.
+_P3, _SRGB_CURVES = 12, (1, 2, 6, 13)
+_P3_POINTS = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
+_SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+
+
+def coded_profile(primaries: object, transfer: object) -> bytes | None:
+    """A profile for these code points; None for those that are sRGB's, and for those of which we know none."""
+    if primaries != _P3 or transfer not in _SRGB_CURVES:
+        return None
+    points = (b"XYZ \0\0\0\0" + struct.pack(">3i", *map(_fixed, point)) for point in _P3_POINTS)
+    curve = b"para\0\0\0\0" + struct.pack(">HH5i", 3, 0, *map(_fixed, _SRGB))
+    return _render(b"RGB ", dict(zip(_MATRIX, points, strict=True)) | dict.fromkeys(_RGB_CURVES, curve))
+
+
+def _fixed(number: float) -> int:
+    return round(number * 0x10000)
 
 
 def neutral_profile(untrusted: bytes, *, grey: bool) -> bytes | None:

@@ -24,6 +24,7 @@ from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin
 from transfer.disarm.animated_gif import remake_gif
 from transfer.disarm.animated_png import is_animated_png, remake_animated_png
 from transfer.disarm.animated_webp import is_animated_webp, is_lossless_webp, remake_animated_webp
+from transfer.disarm.colour import coded_profile
 from transfer.disarm.pixels import (
     orientation,
     over_white,
@@ -170,12 +171,19 @@ def _source(picture: Image.Image, form: Format) -> _Source:
     gamma = info.get("gamma")
     return _Source(
         turn=turn,
-        profile=info.get("icc_profile"),
+        profile=info.get("icc_profile") or _coded_profile(info.get("nclx_profile")),
         sampling=_sampling(picture, turn) if form is Format.JPEG else 0,
         gamma=float(gamma) if isinstance(gamma, int | float) and 0.01 < gamma < 10 else None,
         transparency=info.get("transparency"),
         frames=int(getattr(picture, "n_frames", 1)),
     )
+
+
+def _coded_profile(points: object) -> bytes | None:
+    """HEIC may say by code points what others have a profile for."""
+    if not isinstance(points, dict):
+        return None
+    return coded_profile(points.get("color_primaries"), points.get("transfer_characteristics"))
 
 
 def _sampling(picture: Image.Image, turn: int) -> int:
