@@ -35,9 +35,9 @@ LONG_MARK = b"\x09\xf0" + SECRET
 LONG_END = b"\x0b" + SECRET
 FORBIDDEN = b"\xe5" + SECRET
 H264 = {
-    "an encoder's note (SEI 5)": (NOTE, LONG_NOTE),
+    "an encoder's or a camera's note (SEI 5)": (NOTE, LONG_NOTE),
     "captions or a maker's data (SEI 4)": (CAPTIONS,),
-    "SEI 1": (TWO_NOTES,),
+    "a note beside pictures (SEI 1)": (TWO_NOTES,),
     "a broken SEI": (BROKEN, b"\6\x80", b"\6"),
     "filler": (FILLER,),
     "a unit of kind 30": (NEW_KIND,),
@@ -49,8 +49,8 @@ H264 = {
 }
 # Of H.265, with two bytes in front: the kind stands one bit higher, the layer lies across both.
 H265 = {
-    "an encoder's note (SEI 5)": (b"\x4e\1" + NOTE[1:], b"\x50\1" + NOTE[1:]),
-    "SEI 132": (b"\x50\1" + b"\x84\x11\0" + b"m" * 16 + b"\x80",),
+    "an encoder's or a camera's note (SEI 5)": (b"\x4e\1" + NOTE[1:], b"\x50\1" + NOTE[1:]),
+    "a note beside pictures (SEI 132)": (b"\x50\1" + b"\x84\x11\0" + b"m" * 16 + b"\x80",),
     "filler": (b"\x4c\1" + b"\xff" * 9 + b"\x80",),
     "a unit of kind 62": (b"\x7c\1" + SECRET,),
     "a unit of kind 41": (b"\x52\1" + SECRET,),
@@ -131,7 +131,7 @@ def test_shorter_lengths_are_read_too() -> None:
     plain = samples.mp4()
     film = with_units(plain, [NOTE], width=2)
     made, facts = remade(film, Format.MP4)
-    assert "an encoder's note (SEI 5)" in facts.removed
+    assert "an encoder's or a camera's note (SEI 5)" in facts.removed
     assert SECRET not in made
     assert shown(made) == shown(plain)
 
@@ -142,21 +142,21 @@ def test_where_decoding_may_begin_is_kept() -> None:
     made, facts = remade(with_units(samples.mp4(), [both]), Format.MP4)
     assert all(packet.startswith(len(RECOVERY).to_bytes(4, "big") + RECOVERY) for packet in pictures(made))
     assert SECRET not in made
-    assert "an encoder's note (SEI 5)" in facts.removed
+    assert "an encoder's or a camera's note (SEI 5)" in facts.removed
 
 
 @pytest.mark.parametrize("unit", [LEVEL, MASTERING, b"\x4e\1\x93\1\x12\x80"], ids=["level", "mastering", "transfer"])
 def test_what_the_colours_mean_is_kept(unit: bytes) -> None:
     made, facts = remade(with_units(samples.mp4(codec="libx265"), [unit]), Format.MP4)
     assert all(packet.startswith(len(unit).to_bytes(4, "big") + unit) for packet in pictures(made))
-    assert not any("SEI 1" in name for name in facts.removed)
+    assert not any("(SEI 1" in name for name in facts.removed)
 
 
 def test_colours_with_more_than_they_take_are_not() -> None:
     film = with_units(samples.mp4(codec="libx265"), [LEVEL[:3] + b"\x1a\3\xe8\0\xc8" + SECRET + b"!\x80"])
     made, facts = remade(film, Format.MP4)
     assert SECRET not in made
-    assert "SEI 144" in facts.removed
+    assert "a note beside pictures (SEI 144)" in facts.removed
 
 
 def test_a_note_in_a_picture_that_an_edit_list_hides_goes_too() -> None:
@@ -169,6 +169,15 @@ def test_a_note_in_a_picture_that_an_edit_list_hides_goes_too() -> None:
     assert SECRET not in made
     assert shown(made) == shown(bytes(film))
     assert facts.duration_ms == 1000
+
+
+@pytest.mark.parametrize("zeros", [1, 3, 4, 7])
+def test_zeros_behind_the_last_unit_are_padding(zeros: int) -> None:
+    plain = samples.mp4(audio="")
+    film = with_units(plain, [bytes(zeros)], width=0, last=True)
+    made, facts = remade(film, Format.MP4)
+    assert "padding" in facts.removed
+    assert shown(made) == shown(plain)
 
 
 @pytest.mark.parametrize("units", [[NOTE], [FILLER, NOTE]])

@@ -34,7 +34,7 @@ _H265 = _Codec(2, frozenset({*range(10), *range(16, 22), 32, 33, 34}), {35: 3, 3
 
 # Messages that stay, and their sizes in bytes: where decoding may begin; mastering display, light level, transfer.
 _ESSENTIAL: Mapping[int, range] = {6: range(1, 6), 137: range(24, 25), 144: range(4, 5), 147: range(1, 2)}
-_CALLED = {4: "captions or a maker's data (SEI 4)", 5: "an encoder's note (SEI 5)"}
+_CALLED = {4: "captions or a maker's data (SEI 4)", 5: "an encoder's or a camera's note (SEI 5)"}
 
 _IMITATED = re.compile(rb"\x00\x00(?=[\x00-\x03])")  # what would imitate the start of a unit
 
@@ -93,6 +93,8 @@ class UnitSieve:
         at, size = 0, len(packet)
         while at < size:
             body = at + self.width
+            if body > size and not any(packet[at:]):
+                body = size  # padding too short for a length
             end = body + int.from_bytes(packet[at:body], "big")
             if end > size:
                 raise ValueError("units do not fill a packet")
@@ -127,7 +129,7 @@ class UnitSieve:
             if content in _ESSENTIAL.get(kind, ()):
                 stay += message
             else:
-                self.left_out[_CALLED.get(kind, f"SEI {kind}")] = None
+                self.left_out[_CALLED.get(kind, f"a note beside pictures (SEI {kind})")] = None
         return bytes(unit[:head]) + _IMITATED.sub(b"\0\0\3", stay + b"\x80") if stay else b""
 
 
