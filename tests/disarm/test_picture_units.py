@@ -195,6 +195,12 @@ def test_a_packet_without_a_picture_is_refused_with_its_time(units: list[bytes])
     assert found.detail["problem"] == f"its picture cannot be decoded at 0:{at:04.1f}"
 
 
+@pytest.mark.parametrize(("codec", "unit"), [("h264", bytes(1)), ("hevc", bytes(1)), ("av1", obu(15, b""))])
+def test_more_units_than_any_picture_has_are_not_read(codec: str, unit: bytes) -> None:
+    with pytest.raises(ValueError, match="more units than any picture has"):
+        sifted(codec, 1, unit * 1_000_000)
+
+
 @pytest.mark.parametrize("number", [0, 12, 24])
 def test_units_that_do_not_fill_their_packet_are_refused(number: int) -> None:
     plain = samples.mp4(audio="")

@@ -14,6 +14,7 @@ _PICTURES = frozenset({1, 3, 4, 6})  # sequence header, frame header, tile group
 _METADATA = 5
 _CALLED = {2: "a delimiter", 7: "a repeated frame header", 8: "a list of tiles", 15: "padding"}
 _LEVEL, _MASTERING = (1, 6), (2, 26)  # metadata that stays: its kind, and its size with kind and stop bit
+MOST_UNITS = 20_000  # of a packet: a picture of 8K has fewer slices than that
 _LONGEST = 8  # bytes of a number
 
 
@@ -55,7 +56,9 @@ def _units(packet: memoryview) -> Iterator[tuple[int, int, int]]:
     """Where each unit begins, its content and its end. One without a size reaches to the end of the packet."""
     damaged = ValueError("units do not fill a packet")
     start = 0
-    while start < len(packet):
+    for _ in range(MOST_UNITS):
+        if start == len(packet):
+            return
         head = packet[start]
         body = start + 1 + (head >> 2 & 1)
         size = 0
@@ -74,3 +77,4 @@ def _units(packet: memoryview) -> Iterator[tuple[int, int, int]]:
             raise damaged
         yield start, body, end
         start = end
+    raise ValueError("more units than any picture has")

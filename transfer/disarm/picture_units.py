@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from transfer.disarm.picture_obus import ObuSieve
+from transfer.disarm.picture_obus import MOST_UNITS, ObuSieve
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,9 @@ class UnitSieve:
     def _units(self, packet: memoryview) -> Iterator[tuple[int, int, int]]:
         """Where each unit's length, its content and its end are."""
         at, size = 0, len(packet)
-        while at < size:
+        for _ in range(MOST_UNITS):
+            if at == size:
+                return
             body = at + self.width
             if body > size and not any(packet[at:]):
                 body = size  # padding too short for a length
@@ -100,6 +102,7 @@ class UnitSieve:
                 raise ValueError("units do not fill a packet")
             yield at, body, end
             at = end
+        raise ValueError("more units than any picture has")
 
     def _known(self, unit: memoryview) -> str | None:
         """None for a unit that goes along whole; `SEI`, or what it is called that does not."""
