@@ -3,9 +3,9 @@
 What enters: an MP4, QuickTime or WebM film on a descriptor. What leaves: an MP4 (from MP4 and QuickTime) or a WebM on
 the other descriptor, with the same packets, times, edit list and rotation; no tags, no dates, neutral names.
 Nothing is decoded unless the policy wants all of it decoded (`full_decode`). Of a packet stays what makes the picture,
-bit for bit (`picture_units`); sound stays as it is. Every packet is counted and hashed as it goes out; the result is
-then read again from its first to its last byte, and its packets, digests and times must be the same. Memory is constant
-in the file's size.
+bit for bit (`lanes`); sound stays as it is, or becomes AAC where it is not coded. Every packet is counted and hashed as
+it goes out; the result is then read again from its first to its last byte, and its packets, digests and times must be
+the same. Memory is constant in the file's size.
 
 What an edit list cuts away at the end is not taken along, and where something of it must stay because shown pictures
 are built on it, the new edit list hides it again; what it cuts away at the beginning stays hidden from the last key
@@ -16,35 +16,34 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import av
 
-from transfer.disarm.codec_headers import neutral_header
 from transfer.disarm.descriptors import Outflow
 from transfer.disarm.film_streams import (
     BITEXACT,
     BUFFER,
     WRITERS,
     chosen_streams,
-    damaged_at,
-    has_alpha,
     open_film,
     removed_names,
     whole_packets,
 )
 from transfer.disarm.full_decode import decode_everything
-from transfer.disarm.picture_units import Sieve, sieve_for
+from transfer.disarm.lanes import Lane, SoundLane, lane_for
 from transfer.disarm.tidy_mp4 import tidy_mp4
 from transfer.disarm.tidy_webm import tidy_webm
 from transfer.errors import Refusal
 from transfer.model.findings import Code
 from transfer.model.limits import MediaLimits
-from transfer.model.media import Format, RebuildFacts
+from transfer.model.media import PLAIN_SOUND, Format, RebuildFacts
 from transfer.model.recipe import Decode, Recipe
 
+_SOUND_AGREES = Fraction(60, 1000)  # seconds: an encoder fills its last packet, and begins before the first sound
 _AGREE = Fraction(2, 1000)  # seconds that two streams may shift against each other: WebM counts in milliseconds
 
 
@@ -60,7 +59,6 @@ class _Tally:
     shown: int = 0  # packets that no edit list hides
     begin: Fraction | None = None  # when the first of those is shown, and when the last of them is over
     end: Fraction = Fraction(0)
-    is_cut: bool = False  # whether the edit list hides something behind what it shows
 
     def add(self, packet: Any, *, is_hidden: bool) -> None:
         """One more packet; hidden by the edit list or not."""
@@ -98,15 +96,14 @@ def remake_video(raw: int, out: int, *, form: Format, recipe: Recipe, limits: Me
         removed = removed_names(source, streams)
         width, height = streams[0].codec_context.width, streams[0].codec_context.height
         exactly = target is Format.MP4 or all(stream.time_base == Fraction(1, 1000) for stream in streams)
-        sieves = [_sieve(stream) for stream in streams]
-        before = _copy(source, streams, sieves, out, target)
+        lanes, before = _copy(source, streams, out, target)
     if target is Format.WEBM:
         tidy_webm(out)
-    elif tidy_mp4(out, [tally.length if tally.is_cut else None for tally in before]):
+    elif tidy_mp4(out, [tally.length if lane.is_cut else None for lane, tally in zip(lanes, before, strict=True)]):
         width, height = height, width
-    left_out = [name for sieve in sieves if sieve is not None for name in sieve.left_out]
     after = _tally(out, target)
-    _compare(before, after, exactly=exactly)
+    _compare(lanes, before, after, exactly=exactly)
+    left_out = [name for lane in lanes for name in lane.removed]
     if recipe.decode is Decode.ALL:
         decode_everything(out, target, limits)
     return RebuildFacts(
@@ -117,7 +114,7 @@ def remake_video(raw: int, out: int, *, form: Format, recipe: Recipe, limits: Me
         duration_ms=round(1000 * max(tally.length for tally in before)),
         packets_in=sum(tally.packets for tally in before),
         packets_out=sum(tally.packets for tally in after),
-        removed=(*removed, *left_out, *(("what was cut off at the end",) if any(t.is_cut for t in before) else ())),
+        removed=tuple(dict.fromkeys((*removed, *left_out))),
     )
 
 
@@ -128,18 +125,19 @@ def header_room(streams: list[Any]) -> int:
     """
     if any(stream.frames == 0 for stream in streams):
         return 0
-    samples: int = sum(max(stream.frames, len(stream.index_entries)) for stream in streams)
+    samples = sum(_samples(stream) for stream in streams)
     extra: int = sum(len(stream.codec_context.extradata or b"") for stream in streams)
     return 45 * samples + 8 * extra + 16_384
 
 
-def _sieve(stream: Any) -> Sieve | None:
-    codec = stream.codec_context
-    return sieve_for(codec.codec.canonical_name, codec.extradata or b"")
+def _samples(stream: Any) -> int:
+    if stream.codec_context.codec.canonical_name in PLAIN_SOUND:  # every number is one; encoded, they are 47 a second
+        return int(50 * (stream.duration or 0) * stream.time_base) + 50
+    return int(max(stream.frames, len(stream.index_entries)))
 
 
-def _copy(source: Any, streams: list[Any], sieves: list[Sieve | None], out: int, target: Format) -> list[_Tally]:
-    """Writes the packets and says what they were, stream by stream."""
+def _copy(source: Any, streams: list[Any], out: int, target: Format) -> tuple[list[Lane], list[_Tally]]:
+    """Writes the packets; the lanes they took, and what they were, stream by stream."""
     options = {}
     if target is Format.MP4:
         # Edit lists count in the movie's own clock: with the picture's one no start is rounded.
@@ -150,58 +148,24 @@ def _copy(source: Any, streams: list[Any], sieves: list[Sieve | None], out: int,
     sink = av.open(Outflow(out), "w", format=WRITERS[target], options=options, buffer_size=BUFFER)
     try:
         sink.flags |= BITEXACT
-        outlets = [_outlet(sink, stream, target) for stream in streams]
+        lanes = [lane_for(sink, stream, target) for stream in streams]
         sink.metadata.clear()
         tallies = [_Tally() for _ in streams]
         place = {stream.index: number for number, stream in enumerate(streams)}
-        held: list[list[Any]] = [[] for _ in streams]
+
+        def write(number: int, packets: Iterator[tuple[Any, bool]]) -> None:
+            for packet, is_hidden in packets:
+                tallies[number].add(packet, is_hidden=is_hidden)
+                sink.mux_one(packet)
+
         for packet in whole_packets(source.demux(streams)):
             number = place[packet.stream_index]
-            if packet.is_discard and tallies[number].shown:
-                tallies[number].is_cut = True
-                held[number].append(packet)  # taken along only if something shown follows, which may be built on it
-                continue
-            for each in (*held[number], packet):
-                sifted = _sifted(each, sieves[number])
-                tallies[number].add(sifted, is_hidden=each.is_discard)
-                sifted.stream = outlets[number]
-                sink.mux_one(sifted)
-            held[number].clear()
+            write(number, lanes[number].packets(packet))
+        for number, lane in enumerate(lanes):
+            write(number, lane.rest())
     finally:
         sink.close()
-    return tallies
-
-
-def _sifted(packet: Any, sieve: Sieve | None) -> Any:
-    """The packet, or one like it that holds only what stays. Raises Refusal for a damaged one, with its time."""
-    try:
-        content = sieve.sift(memoryview(packet)) if sieve is not None else None
-    except ValueError:
-        raise damaged_at(Fraction((packet.pts or 0) * packet.time_base)) from None
-    if content is None:
-        return packet
-    sifted = av.Packet(content)
-    sifted.time_base, sifted.pts, sifted.dts = packet.time_base, packet.pts, packet.dts
-    sifted.duration, sifted.is_keyframe = packet.duration, packet.is_keyframe
-    return sifted
-
-
-def _outlet(sink: Any, stream: Any, target: Format) -> Any:
-    try:
-        outlet = sink.add_stream_from_template(stream, opaque=True)
-    except ValueError as error:
-        raise Refusal("This codec does not fit the new container.", code=Code.CODEC_NOT_ALLOWED) from error
-    alpha = has_alpha(stream)
-    outlet.metadata.clear()
-    header = stream.codec_context.extradata
-    if header:
-        outlet.codec_context.extradata = neutral_header(stream.codec_context.name, header)
-    if target is Format.MP4:
-        # Apple's players know H.265 under hvc1 only; the tag must stay as it was, or hev1 would be written.
-        outlet.codec_context.codec_tag = stream.codec_context.codec_tag
-    elif alpha:
-        outlet.metadata["alpha_mode"] = "1"
-    return outlet
+    return lanes, tallies
 
 
 def _tally(out: int, target: Format) -> list[_Tally]:
@@ -213,17 +177,26 @@ def _tally(out: int, target: Format) -> list[_Tally]:
     return tallies
 
 
-def _compare(before: list[_Tally], after: list[_Tally], *, exactly: bool) -> None:
+def _compare(lanes: list[Lane], before: list[_Tally], after: list[_Tally], *, exactly: bool) -> None:
     """The new film against the old one. Times are compared packet by packet where both count in the same units."""
     same = len(before) == len(after) and all(
-        (old.packets, old.shown, old.content.digest()) == (new.packets, new.shown, new.content.digest())
-        for old, new in zip(before, after, strict=True)
+        (old.packets, old.content.digest()) == (new.packets, new.content.digest())
+        and (old.shown == new.shown or not lane.is_copied)
+        for lane, old, new in zip(lanes, before, after, strict=True)
     )
     if not same or not before[0].packets:
         raise Refusal("The new film does not have the packets of the old one.", code=Code.REBUILD_FAILED)
-    for old, new in zip(before, after, strict=True):
+    for lane, old, new in zip(lanes, before, after, strict=True):
         length = abs((new.last - new.start) - (old.last - old.start))
         shift = abs((new.start - after[0].start) - (old.start - before[0].start))
         timed = not exactly or old.times.digest() == new.times.digest()
-        if max(length, shift) > _AGREE or not timed:
+        if max(length, shift) > _AGREE or not timed or not _in_place(lane, new):
             raise Refusal("The new film would not keep picture and sound in time.", code=Code.REBUILD_FAILED)
+
+
+def _in_place(lane: Lane, new: _Tally) -> bool:
+    """Whether sound that was encoded is heard from when to when it was."""
+    if not isinstance(lane, SoundLane):
+        return True
+    begins = abs((lane.begin or Fraction(0)) - (new.begin or Fraction(0)))
+    return max(begins, abs(lane.end - new.end)) <= _SOUND_AGREES

@@ -31,7 +31,7 @@ from transfer.inspection.structure import check_structure, dissect_film, structu
 from transfer.model.findings import Code, Finding
 from transfer.model.fingerprint import Fingerprint
 from transfer.model.limits import MediaLimits
-from transfer.model.media import Format, MediaFacts, StreamFacts
+from transfer.model.media import PLAIN_SOUND, Format, MediaFacts, StreamFacts
 from transfer.model.search import Search
 from transfer.model.turn import QUARTERS, orientation
 
@@ -42,8 +42,8 @@ MAX_PACKETS = 4_000  # read in search of one frame; more means that there is non
 _DEMUXERS = {Format.MP4: "mp4", Format.MOV: "mov", Format.WEBM: "webm"}
 _CODECS: Mapping[Format, frozenset[str]] = MappingProxyType(
     {
-        Format.MP4: frozenset({"h264", "hevc", "av1", "vp9", "aac", "mp3", "opus"}),
-        Format.MOV: frozenset({"h264", "hevc", "av1", "vp9", "aac", "mp3", "opus"}),
+        Format.MP4: frozenset({"h264", "hevc", "av1", "vp9", "aac", "mp3", "opus"}) | PLAIN_SOUND,
+        Format.MOV: frozenset({"h264", "hevc", "av1", "vp9", "aac", "mp3", "opus"}) | PLAIN_SOUND,
         Format.WEBM: frozenset({"vp8", "vp9", "av1", "opus", "vorbis"}),
     }
 )

@@ -68,6 +68,12 @@ class StreamFacts:
     codec: str
 
 
+# Sound that is not coded, by FFmpeg's names of codecs: what cameras record beside a coded picture.
+PLAIN_SOUND = frozenset(
+    f"pcm_{kind}" for kind in ("s8", "u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be")
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFacts:
     """What inspection found: pixels as displayed (orientation applied), frames, milliseconds, characters of text."""

@@ -81,5 +81,6 @@ FILES: dict[str, Callable[[], bytes]] = {
     "packet-notes.mp4": lambda: with_units(film(), [_NOTE]),
     "packet-notes-hevc.mov": lambda: with_units(film(form="mov", codec="libx265"), [b"\x4e\1" + _NOTE[1:]], form="mov"),
     "system-camera.mp4": lambda: behind(_CAMERA_NOTES, content=film().replace(_PLAIN_BRANDS, _CAMERA_BRANDS, 1)),
+    "camera-sound.mov": lambda: film(form="mov", audio="pcm_s16be", tags=TAGS),
     "hevc-tagged.mov": lambda: film(form="mov", codec="libx265", codec_tag="hvc1", tags=_PHONE),
 }
