@@ -38,6 +38,9 @@ MAKERS = {
 FORMS = list(MAKERS)
 
 
+ENTRY = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1")
+
+
 @functools.cache
 def clean(form: Format) -> bytes:
     """A rebuilt file, in which nothing is found."""
@@ -143,6 +146,7 @@ PLANTED: list[tuple[str, Format, object]] = [
     ("meta", Format.MP4, lambda: in_moov(samples.box(b"meta", bytes(4)))),
     ("uuid", Format.MP4, lambda: clean(Format.MP4) + samples.box(b"uuid", b"x" * 30)),
     ("track udta", Format.MP4, lambda: in_moov(samples.box(b"udta", b"x"), parents=(b"moov", b"trak"))),
+    ("dynamic range", Format.MP4, lambda: in_moov(samples.box(b"dvvC", b"x" * 24), parents=ENTRY)),
     ("handler", Format.MP4, lambda: replaced(Format.MP4, b"VideoHandler", b"Sam's camera")),
     ("language", Format.MP4, lambda: replaced(Format.MP4, b"\x55\xc4\0\0", b"\x15\xc7\0\0")),
     ("compressor", Format.MP4, lambda: replaced(Format.MP4, bytes(32) + DEPTH, b"\4x264" + bytes(27) + DEPTH)),

@@ -161,6 +161,4 @@ _CHECKS: dict[bytes, Check] = {
     b"btrt": holding(_bit_rate),
     b"mdcv": _sized(24),
     b"clli": _sized(4),
-    b"dvcC": _sized(24),
-    b"dvvC": _sized(24),
 }
