@@ -8,7 +8,7 @@ import av
 import pytest
 
 from tests import samples
-from tests.inspection.probing import refused, understood
+from tests.inspection.probing import probed, refused, understood
 from transfer.model.findings import Code
 from transfer.model.media import Format, StreamFacts
 
@@ -51,6 +51,15 @@ def test_other_codecs_and_layouts(make: dict[str, object], suffix: str, codecs: 
 def test_codecs_that_are_not_on_the_list() -> None:
     assert refused(samples.mp4(0.2, codec="mpeg4"), ".mp4") is Code.CODEC_NOT_ALLOWED
     assert refused(samples.mp4(0.2, audio="ac3"), ".mp4") is Code.CODEC_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("tag", [b"dvh1", b"dvhe"])
+def test_a_film_that_only_dolby_vision_shows_right_is_refused(tag: bytes) -> None:
+    film = samples.mp4(0.2, codec="libx265")
+    assert film.count(b"hev1") == 1
+    facts, findings = probed(film.replace(b"hev1", tag), ".mp4")
+    assert facts is None
+    assert [(found.code, found.detail["codec"]) for found in findings] == [(Code.CODEC_NOT_ALLOWED, "dolby-vision")]
 
 
 def test_sound_alone_is_no_film() -> None:

@@ -14,7 +14,7 @@ from transfer.disarm.residue_boxes import Box, Check, boxes, holding, walk
 from transfer.disarm.residue_samples import Track
 from transfer.disarm.residue_view import Report, View
 
-_PICTURES = (b"avc1", b"avc3", b"hvc1", b"hev1", b"vp08", b"vp09", b"av01", b"dvh1", b"dvhe")
+_PICTURES = (b"avc1", b"avc3", b"hvc1", b"hev1", b"vp08", b"vp09", b"av01")
 _SOUNDS = (b"mp4a", b"Opus", b"ac-3", b"ec-3", b"fLaC", b"alac", b".mp3")
 _COLOUR = (137, 144, 147)  # the only supplemental information allowed in an H.265 header
 _DESCRIPTORS = {3: "stream", 4: "decoder", 5: "header", 6: "sync"}

@@ -50,8 +50,6 @@ _KINDS: dict[bytes, tuple[_Kind, int]] = {
     b"avc3": (_h264, 1),
     b"hvc1": (_h265, 2),
     b"hev1": (_h265, 2),
-    b"dvh1": (_h265, 2),
-    b"dvhe": (_h265, 2),
 }
 _OURS = (b"avc1", b"hvc1", b"mp4a")  # what we encode films to
 

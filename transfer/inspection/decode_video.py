@@ -47,6 +47,8 @@ _CODECS: Mapping[Format, frozenset[str]] = MappingProxyType(
         Format.WEBM: frozenset({"vp8", "vp9", "av1", "opus", "vorbis"}),
     }
 )
+# Films whose colours only Dolby Vision's own data make right; those that are right without it have H.265's tags.
+_DOLBY, _DOLBY_ONLY = "dolby-vision", frozenset({"dvh1", "dvhe", "dva1", "dvav", "dav1"})
 _BROKEN = (av.error.FFmpegError, OSError, ValueError, EOFError, ArithmeticError, LookupError, TypeError, RuntimeError)
 
 
@@ -227,4 +229,6 @@ def _facts(
 
 def _codec(stream: Stream) -> str:
     context = stream.codec_context
-    return printable(context.codec.canonical_name, limit=24) if context is not None else "none"
+    if context is None:
+        return "none"
+    return _DOLBY if context.codec_tag in _DOLBY_ONLY else printable(context.codec.canonical_name, limit=24)
