@@ -229,6 +229,6 @@ def _facts(
 
 def _codec(stream: Stream) -> str:
     context = stream.codec_context
-    if context is None:
-        return "none"
-    return _DOLBY if context.codec_tag in _DOLBY_ONLY else printable(context.codec.canonical_name, limit=24)
+    if context is not None and context.codec_tag in _DOLBY_ONLY:
+        return _DOLBY
+    return printable(context.codec.canonical_name, limit=24) if context is not None else "none"
