@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from fractions import Fraction
 
 import av
@@ -102,6 +103,20 @@ def test_what_an_edit_list_hides_of_the_pictures_stays_hidden(begin: float, leng
     with av.open(io.BytesIO(original)) as one, av.open(io.BytesIO(made)) as other:
         shown = [[float(f.pts * f.time_base) for f in film.decode(video=0)] for film in (one, other)]
     assert shown[1] == pytest.approx(shown[0], abs=0.0011)
+
+
+@pytest.mark.parametrize(("begin", "length"), [(12_000, 1_500), (12_345, 1_000), (0, 1_000)])
+def test_what_an_edit_list_hides_of_the_sound_is_not_heard(begin: int, length: int) -> None:
+    """`begin` is counted in the sound's own clock, `length` in thousandths of a second."""
+    film = bytearray(camera())
+    second = film.index(b"elst", film.index(b"elst") + 4)
+    struct.pack_into(">Ii", film, second + 12, length, begin)
+    before = loudness(bytes(film))
+    after = loudness(remade(bytes(film), Format.MOV)[0])
+    heard = [np.nonzero(found > 0.1)[0] for found in (before, after)]
+    assert abs(heard[0].min() - heard[1].min()) <= 1
+    assert abs(heard[0].max() - heard[1].max()) <= 1
+    assert heard[0].min() < 50 or heard[0].max() < 149, "nothing was cut away"
 
 
 def test_its_header_stands_in_front_and_is_no_larger_than_it_must() -> None:
